@@ -1,0 +1,151 @@
+"""Open an archive for reading."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+from eegarchive.layout import (
+    EDF,
+    EDF_WARNING_COLUMNS,
+    EDF_WARNINGS,
+    FREEZES,
+    HISTORY,
+    HISTORY_COLUMNS,
+    USER_ATTRIBUTE_PREFIX,
+)
+from eegarchive.state import State, Table, no_such_freeze
+from eegarchive.storage import guard
+from eegarchive.storage.container import ArchiveFile
+from eegarchive.storage.objects import AttributeValue, read_attributes
+
+
+class Freezes(Mapping[str, State]):
+    """The freezes of an archive by tag; each reads like the archive itself."""
+
+    def __init__(self, file: ArchiveFile) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(guard.names(self._file.group(FREEZES)))
+
+    def __len__(self) -> int:
+        return len(self._file.group(FREEZES))
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in list(self)
+
+    def __getitem__(self, tag: str) -> State:
+        if tag not in self:
+            raise no_such_freeze(str(self._file.path), tag, list(self))
+        return State(self._file, f"{FREEZES}/{tag}")
+
+
+class Archive(State):
+    """A session's archive, open for reading: its working state, or the freeze it was opened at.
+
+    Opening reads no samples. An archive may be used from several threads and after a fork, and pickles
+    as its path; every process has a handle of its own.
+
+    Attributes
+    ----------
+    freezes : Freezes
+        Every freeze by its tag.
+    history : Table
+        What was done, one row for each operation.
+    warnings : Table
+        What was odd in the source and kept.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], freeze: str | None = None) -> None:
+        file = ArchiveFile(path)
+        try:
+            self.freezes = Freezes(file)
+            if freeze is not None and freeze not in self.freezes:
+                raise no_such_freeze(str(file.path), freeze, list(self.freezes))
+            super().__init__(file, f"{FREEZES}/{freeze}" if freeze is not None else "")
+        except BaseException:
+            file.close()
+            raise
+        self.freeze = freeze
+        self.history = Table(file, HISTORY, HISTORY_COLUMNS)
+        self.warnings = Table(file, f"{EDF}/{EDF_WARNINGS}", EDF_WARNING_COLUMNS)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self._file.path, "freeze": self.freeze}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"], state["freeze"])  # type: ignore[misc]
+
+    @property
+    def path(self) -> str:
+        """Absolute path of the file."""
+        return str(self._file.path)
+
+    @property
+    def provenance(self) -> dict[str, AttributeValue]:
+        """How the archive came to be: the root attributes other than the user's own."""
+        found = read_attributes(self._file.h5)
+        return {key: value for key, value in found.items() if not key.startswith(USER_ATTRIBUTE_PREFIX)}
+
+    @property
+    def attributes(self) -> dict[str, AttributeValue]:
+        """Key=value attributes that users gave."""
+        found = read_attributes(self._file.h5)
+        cut = len(USER_ATTRIBUTE_PREFIX)
+        return {key[cut:]: value for key, value in found.items() if key.startswith(USER_ATTRIBUTE_PREFIX)}
+
+    @property
+    def edf_header(self) -> dict[str, AttributeValue]:
+        """The fields of the source's EDF header, as text without padding."""
+        return read_attributes(self._file.group(EDF))
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        shown = f"@{self.freeze}" if self.freeze else ""
+        return f"<Archive {self.path}{shown}: {len(self.signals)} signals, {self.duration:.10g} s>"
+
+
+def open_archive(path: str | os.PathLike[str], freeze: str | None = None) -> Archive:
+    """Open an archive for reading; no samples are read.
+
+    Parameters
+    ----------
+    path : path-like
+        The archive; `night.h5@N2` means its freeze `N2`, where no file has that whole name.
+    freeze : str, optional
+        Tag of a freeze to open in place of the working state.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InvalidArchive, UnsafeArchive, UnsupportedVersion
+        If it isn't an archive that this version reads.
+    NotInArchive
+        If there is no such freeze.
+    """
+    if freeze is None:
+        path, freeze = split_tag(path)
+    return Archive(path, freeze)
+
+
+def split_tag(path: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """Split `night.h5@N2` into path and tag; a file that has the whole name is meant as it is."""
+    text = os.fspath(path)
+    before, at, tag = text.rpartition("@")
+    if at and before and tag and "/" not in tag and not os.path.exists(text):
+        return before, tag
+    return text, None

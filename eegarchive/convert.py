@@ -1,0 +1,454 @@
+"""EDF or BDF in, archive out: streamed, hashed, compressed on all cores, and read back before it counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from eegarchive import channels, digest, edf, layout, provenance, recording
+from eegarchive.errors import EDFError, OddInput, VerificationFailed
+from eegarchive.export import Progress, rebuilt_sha256
+from eegarchive.storage import objects, seal
+from eegarchive.storage.codec import CODECS, PORTABLE, Codec, encode_portable
+from eegarchive.storage.container import ArchiveFile
+from eegarchive.storage.files import drop_from_memory, new_file, refuse_existing
+from eegarchive.storage.objects import AttributeValue
+from eegarchive.storage.samples import Piece
+from eegarchive.storage.workers import pool, spread
+
+
+@dataclass(frozen=True)
+class ConvertReport:
+    """What a conversion did.
+
+    Attributes
+    ----------
+    source, target : Path
+    kind : str
+        EDF, EDF+C, EDF+D, BDF, BDF+C or BDF+D.
+    source_bytes, archive_bytes : int
+    source_sha256 : str
+    digest : str
+        Digest of the source state.
+    verified : bool
+        Whether the archive was read back from disk and gave the source's bytes.
+    oddities : list of Oddity
+        What bends the standard; it was kept.
+    seconds : float
+    """
+
+    source: Path
+    target: Path
+    kind: str
+    source_bytes: int
+    archive_bytes: int
+    source_sha256: str
+    digest: str
+    verified: bool
+    oddities: list[edf.Oddity] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    codec: str = PORTABLE.name,
+    verify: bool = True,
+    overwrite: bool = False,
+    seed: int | None = None,
+    attributes: Mapping[str, AttributeValue] | None = None,
+    progress: Progress | None = None,
+) -> ConvertReport:
+    """Convert one EDF or BDF file to an archive.
+
+    Parameters
+    ----------
+    source : path-like
+        An EDF, EDF+, BDF or BDF+ file, whatever its suffix.
+    target : path-like, optional
+        The archive; by default the source with the suffix .h5.
+    codec : {"portable", "fast", "small", "none"}
+        "portable" opens in every HDF5 tool; the others need the bitshuffle plugin or waste space.
+    verify : bool
+        Read the archive back from disk and compare the bytes it exports before it gets its name.
+    overwrite : bool
+        Replace an existing target.
+    seed : int, optional
+        A seed to record with the provenance.
+    attributes : mapping, optional
+        Further attributes to record.
+    progress : callable, optional
+        Called with the bytes done since the last call; all calls add up to twice the source's size
+        (once if `verify` is off).
+
+    Returns
+    -------
+    ConvertReport
+
+    Raises
+    ------
+    EDFError
+        If the source can't be understood.
+    TargetExists
+        If the target is there and `overwrite` isn't set.
+    VerificationFailed
+        If what was read back isn't the source. No file is left.
+
+    Warns
+    -----
+    OddInput
+        Once for everything in the source that bends the standard.
+    """
+    began = time.perf_counter()
+    source = Path(source)
+    target = source.with_suffix(layout.SUFFIX) if target is None else Path(target)
+    if codec not in CODECS:
+        raise ValueError(f"codec {codec!r}; there are {', '.join(CODECS)}")
+    for key in attributes or {}:
+        if not key.isidentifier():
+            raise ValueError(f"attribute {key!r}: a name has letters, digits and _ only")
+    refuse_existing(target, overwrite)
+    with open(source, "rb", buffering=0) as file:
+        header = edf.read_header(file, str(source))
+        with new_file(target, overwrite) as temporary:
+            with h5py.File(_create(temporary)) as h5:
+                written = _Conversion(h5, file, header, CODECS[codec]).run(progress)
+                extra = _provenance(source, header, written, seed, attributes or {})
+                objects.write_attributes(h5, extra)
+                objects.write_attribute(h5, layout.ARCHIVE_DIGEST, digest.archive_digest(h5))
+            seal.append(temporary)
+            if verify:
+                _verify(temporary, source, written.source_sha256, progress)
+            size = temporary.stat().st_size
+    for oddity in header.oddities:
+        warnings.warn(f"{source}: {oddity.message}", OddInput, stacklevel=2)
+    return ConvertReport(
+        source=source,
+        target=target,
+        kind=written.kind,
+        source_bytes=header.file_size,
+        archive_bytes=size,
+        source_sha256=written.source_sha256,
+        digest=written.digest,
+        verified=verify,
+        oddities=header.oddities,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _create(path: Path) -> Any:
+    """Create the HDF5 file with the format's version bounds (spec C-3)."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    bounds = {"v108": h5py.h5f.LIBVER_V18, "v110": h5py.h5f.LIBVER_V110}
+    access.set_libver_bounds(*(bounds[bound] for bound in layout.LIBVER))
+    access.set_file_locking(False, True)
+    return h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, objects.file_creation(), access)
+
+
+def _verify(path: Path, source: Path, expected: str, progress: Progress | None) -> None:
+    """Read the archive from disk and compare the bytes it gives with the source's digest."""
+    drop_from_memory(path)
+    file = ArchiveFile(path)
+    try:
+        found = rebuilt_sha256(file, progress)
+    finally:
+        file.close()
+    if found != expected:
+        raise VerificationFailed(f"{source}: what was read back from disk isn't what was read; the new archive was removed. Check the disk and memory")
+
+
+def _provenance(
+    source: Path,
+    header: edf.Header,
+    written: _Written,
+    seed: int | None,
+    attributes: Mapping[str, AttributeValue],
+) -> dict[str, AttributeValue]:
+    """The root's attributes (spec R-1)."""
+    return {
+        "format": layout.FORMAT,
+        "format_version": layout.FORMAT_VERSION,
+        "created": provenance.now(),
+        "created_by": f"eegarchive {provenance.version_of('eegarchive')} convert",
+        "source_name": source.name.encode("utf-8", "replace").decode("utf-8"),
+        "source_size": header.file_size,
+        "source_sha256": written.source_sha256,
+        "source_kind": written.kind,
+        "source_digest": written.digest,
+        layout.STATE_DIGEST: written.digest,
+        "git_commit": provenance.git_commit(),
+        **{f"version_{name}": version for name, version in provenance.versions().items()},
+        **({} if seed is None else {"seed": seed}),
+        **{f"{layout.USER_ATTRIBUTE_PREFIX}{key}": value for key, value in attributes.items()},
+    }
+
+
+class _ChunkWriter:
+    """Writes one dataset chunk by chunk: samples come in as they are read, whole chunks go out."""
+
+    def __init__(
+        self,
+        h5: h5py.File,
+        dtype: np.dtype[Any],
+        length: int,
+        chunk: int,
+        codec: Codec,
+        attributes: Mapping[str, AttributeValue],
+        digest_attribute: str,
+    ) -> None:
+        fill = np.iinfo(dtype).min if dtype.kind == "i" else None
+        self.dataset = objects.create_dataset(h5, dtype, length, chunk, codec, fill)
+        self.attributes = dict(attributes)
+        self.length = length
+        self._digest_attribute = digest_attribute
+        # written now so that the header is in one place; the last step puts the digest itself there
+        objects.write_attributes(self.dataset, {**attributes, digest_attribute: "0" * 64})
+        chunked = self.dataset.chunks
+        self._encodes = codec is PORTABLE and chunked is not None
+        self._buffer = np.zeros(chunked[0] if chunked else length, dtype)
+        self._filled = 0
+        self._at = 0
+        self._hash = hashlib.sha256()
+
+    def append(self, samples: npt.NDArray[Any]) -> list[Any]:
+        """Take samples; return the chunks they complete, encoded. Runs in any thread."""
+        self._hash.update(samples)
+        out, chunk = [], len(self._buffer)
+        at = 0
+        while at < len(samples):
+            if self._filled == 0 and len(samples) - at >= chunk:
+                out.append(self._encode(samples[at : at + chunk]))
+                at += chunk
+                continue
+            take = min(chunk - self._filled, len(samples) - at)
+            self._buffer[self._filled : self._filled + take] = samples[at : at + take]
+            self._filled += take
+            at += take
+            if self._filled == chunk:
+                out.append(self._encode(self._buffer))
+                self._filled = 0
+        return out
+
+    def _encode(self, chunk: npt.NDArray[Any]) -> Any:
+        return encode_portable(chunk) if self._encodes else chunk.copy()
+
+    def write(self, chunks: list[Any]) -> None:
+        """Store encoded chunks behind those before."""
+        for chunk in chunks:
+            if self._encodes:
+                self.dataset.id.write_direct_chunk((self._at,), chunk, 0)
+            else:
+                count = min(len(chunk), self.length - self._at)
+                self.dataset.write_direct(chunk, np.s_[:count], np.s_[self._at : self._at + count])
+            self._at += len(self._buffer)
+
+    def finish(self) -> str:
+        """Store the last, part-filled chunk and the digest; return the digest."""
+        if self._filled:
+            self._buffer[self._filled :] = 0
+            self.write([self._encode(self._buffer)])
+            self._filled = 0
+        found = self._hash.hexdigest()
+        objects.write_attribute(self.dataset, self._digest_attribute, found)
+        return found
+
+
+@dataclass(frozen=True)
+class _Written:
+    kind: str
+    source_sha256: str
+    digest: str
+
+
+class _Conversion:
+    """One conversion: reads the records once and writes everything but the root's attributes."""
+
+    def __init__(self, h5: h5py.File, file: BinaryIO, header: edf.Header, codec: Codec) -> None:
+        self.h5, self.file, self.header = h5, file, header
+        ordinary = [s for s in header.signals if not s.is_annotation]
+        self.names = dict(zip((s.index for s in ordinary), channels.link_names([s.label for s in ordinary]), strict=True))
+        if len(set(s.label.strip() for s in ordinary)) < len(ordinary):
+            header.oddities.append(edf.Oddity("duplicate-labels", "several signals have the same label; their names are numbered"))
+        self.writers = [self._writer(signal, codec) for signal in header.signals]
+        self.times = recording.Timekeeper(header)
+
+    def _writer(self, signal: edf.SignalHeader, codec: Codec) -> _ChunkWriter:
+        length = signal.samples_per_record * self.header.num_records
+        if signal.is_annotation:
+            size = length * self.header.sample_bytes
+            return _ChunkWriter(self.h5, np.dtype("u1"), size, layout.CHUNK_BYTES, PORTABLE, {"label": signal.label}, layout.BYTES_DIGEST)
+        dtype = np.dtype("<i4" if self.header.is_bdf else "<i2")
+        attributes = recording.signal_attributes(self.header, signal)
+        return _ChunkWriter(self.h5, dtype, length, layout.CHUNK_BYTES // dtype.itemsize, codec, attributes, layout.SAMPLES_DIGEST)
+
+    def run(self, progress: Progress | None) -> _Written:
+        """Write the archive's members; return what the root's attributes need to say."""
+        source_sha256 = self._copy_records(progress)
+        group = objects.create_group(self.h5, layout.EDF)
+        members = self._write_state()
+        state_digest = members.pop("digest")
+        self._write_edf(group)
+        self._write_history(source_sha256, state_digest)
+        freezes = objects.create_group(self.h5, layout.FREEZES)
+        freeze = objects.create_group(freezes, layout.SOURCE_FREEZE)
+        for parent in (self.h5, freeze):
+            self._link_state(parent, members)
+        objects.write_attributes(
+            freeze,
+            {
+                "created": provenance.now(),
+                "note": "the recording as converted",
+                layout.STATE_DIGEST: state_digest,
+            },
+        )
+        objects.write_attribute(freeze, layout.CONTENTS_DIGEST, digest.contents_digest(freeze))
+        return _Written(self.times.kind, source_sha256, state_digest)
+
+    def _copy_records(self, progress: Progress | None) -> str:
+        """Read all records once: hash them, store the samples, parse the TALs."""
+        header, file = self.header, self.file
+        source_hash = hashlib.sha256(header.raw)
+        file.seek(len(header.raw))
+        _report(progress, len(header.raw))
+        spr = [s.samples_per_record for s in header.signals]
+        blocks = edf.plan_blocks(spr, header.sample_bytes, header.num_records)
+        pending: Future[npt.NDArray[np.uint8]] | None = None
+        block = next(blocks, None)
+        if block is not None:
+            pending = pool().submit(edf.read_block, file, block)
+        while block is not None and pending is not None:
+            raw = pending.result()
+            following = next(blocks, None)
+            hashing = pool().submit(source_hash.update, raw)
+            if following is not None:
+                pending = pool().submit(edf.read_block, file, following)
+
+            def take(part: edf.Part, raw: npt.NDArray[np.uint8] = raw) -> list[Any]:
+                own = raw[:, part.column : part.column + part.width]
+                if header.signals[part.signal].is_annotation:
+                    return self.writers[part.signal].append(np.ascontiguousarray(own).reshape(-1))
+                return self.writers[part.signal].append(edf.decode_samples(own, header.is_bdf))
+
+            for part, chunks in zip(block.parts, spread(take, block.parts), strict=True):
+                self.writers[part.signal].write(chunks)
+                if header.signals[part.signal].is_annotation:
+                    self.times.take(part.signal, raw[:, part.column : part.column + part.width])
+            hashing.result()
+            _report(progress, raw.size)
+            block = following
+        self.tail = file.read(header.file_size - header.tail_start) if header.file_size > header.tail_start else b""
+        source_hash.update(self.tail)
+        _report(progress, len(self.tail))
+        if os.fstat(file.fileno()).st_size != header.file_size or len(self.tail) != header.file_size - header.tail_start:
+            raise EDFError(f"{file.name}: changed its size while it was read; is it still being written?")
+        return source_hash.hexdigest()
+
+    def _write_state(self) -> dict[str, Any]:
+        """Name the stored signals and write the state's tables; return its members and digest."""
+        data = objects.create_group(self.h5, layout.DATA)
+        signals, described = {}, []
+        for index, name in self.names.items():
+            writer = self.writers[index]
+            samples = writer.finish()
+            own = digest.signal_digest(writer.dataset.dtype, writer.length, samples, writer.attributes)
+            if own not in data:
+                objects.link(writer.dataset, data, own)
+            signals[name] = own
+            described.append((name, writer.attributes, [Piece(own, 0, writer.length)]))
+        rows = {
+            layout.SEGMENTS: self.times.segment_rows(),
+            layout.ANNOTATIONS: self.times.annotation_rows(),
+            layout.EPOCHS: objects.make_rows(layout.STATE_TABLES[layout.EPOCHS], {"epoch": [], "start": [], "duration": [], "masked": []}),
+            layout.PIECES: objects.make_rows(
+                layout.STATE_TABLES[layout.PIECES],
+                {
+                    "signal": list(signals),
+                    "data": list(signals.values()),
+                    "start": [0] * len(signals),
+                    "stop": [pieces[0].stop for _, _, pieces in described],
+                },
+            ),
+        }
+        attributes: dict[str, dict[str, AttributeValue]] = {name: {} for name in rows}
+        start = self.header.start()
+        attributes[layout.SEGMENTS] = {layout.CLOCK_START: start.isoformat() if start else ""}
+        tables = {name: digest.table_digest(rows[name], attributes[name]) for name in rows if name != layout.PIECES}
+        return {
+            "signals": signals,
+            "tables": {name: objects.write_table(self.h5, rows[name], attributes[name]) for name in rows},
+            "digest": digest.state_digest(described, tables),
+        }
+
+    def _link_state(self, parent: h5py.Group, members: dict[str, Any]) -> None:
+        """Give a group the state's members: hard links, nothing is written again."""
+        group = objects.create_group(parent, layout.SIGNALS)
+        for name, own in members["signals"].items():
+            objects.link(self.h5[layout.DATA][own], group, name)
+        for name, table in members["tables"].items():
+            objects.link(table, parent, name)
+
+    def _write_edf(self, group: h5py.Group) -> None:
+        """What makes the export byte for byte: header, annotation bytes, tail (spec E-1 to E-7)."""
+        header = self.header
+        objects.write_attributes(
+            group,
+            {
+                **{name: header.texts[name] for name, _ in edf.FILE_FIELDS},
+                "num_records": header.num_records,
+                "sample_bytes": header.sample_bytes,
+            },
+        )
+        objects.link(objects.write_bytes(self.h5, header.raw), group, layout.EDF_HEADER)
+        objects.link(objects.write_bytes(self.h5, self.tail), group, layout.EDF_TAIL)
+        annotations = objects.create_group(group, layout.EDF_ANNOTATIONS)
+        for signal in header.signals:
+            if signal.is_annotation:
+                self.writers[signal.index].finish()
+                objects.link(self.writers[signal.index].dataset, annotations, str(signal.index))
+        rows = objects.make_rows(
+            layout.EDF_CHANNEL_COLUMNS,
+            {
+                "index": [s.index for s in header.signals],
+                "name": [self.names.get(s.index, str(s.index)) for s in header.signals],
+                "is_annotation": [int(s.is_annotation) for s in header.signals],
+                "samples_per_record": [s.samples_per_record for s in header.signals],
+            },
+        )
+        objects.link(objects.write_table(self.h5, rows), group, layout.EDF_CHANNELS)
+        rows = objects.make_rows(
+            layout.EDF_WARNING_COLUMNS,
+            {"code": [o.code for o in header.oddities], "message": [o.message for o in header.oddities]},
+        )
+        objects.link(objects.write_table(self.h5, rows), group, layout.EDF_WARNINGS)
+
+    def _write_history(self, source_sha256: str, state_digest: str) -> None:
+        rows = objects.make_rows(
+            layout.HISTORY_COLUMNS,
+            {
+                "operation": ["convert"],
+                "parameters": [json.dumps({"source_sha256": source_sha256}, sort_keys=True)],
+                "time": [provenance.now()],
+                "versions": [json.dumps(provenance.versions(), sort_keys=True)],
+                "digest_before": [""],
+                "digest_after": [state_digest],
+            },
+        )
+        objects.link(objects.write_table(self.h5, rows), self.h5, layout.HISTORY)
+
+
+def _report(progress: Progress | None, count: int) -> None:
+    if progress is not None:
+        progress(count)

@@ -1,0 +1,182 @@
+"""Digests: what names a stored signal, a table, a state, a freeze and a whole archive.
+
+Each is the SHA-256 of a short text, defined in spec/digests.md so that any language can build it.
+Chunk length, codec, file name and time of day play no part in a state's digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from eegarchive.layout import (
+    ARCHIVE_DIGEST,
+    BYTES_DIGEST,
+    CONTENTS_DIGEST,
+    DATA,
+    FREEZES,
+    SAMPLES_DIGEST,
+)
+from eegarchive.storage import guard
+from eegarchive.storage.objects import AttributeValue, read_attributes
+from eegarchive.storage.samples import Piece
+
+
+def _sha256(lines: Iterable[str]) -> str:
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode("ascii")).hexdigest()
+
+
+def _hex(text: str) -> str:
+    return text.encode("utf-8").hex()
+
+
+def _attribute_lines(attributes: Mapping[str, AttributeValue]) -> list[str]:
+    """One line for each attribute, in the byte order of their names (spec D-2)."""
+    lines = []
+    for name in sorted(attributes, key=lambda name: name.encode("utf-8")):
+        value = attributes[name]
+        if isinstance(value, str):
+            kind, raw = "s", value.encode("utf-8")
+        elif isinstance(value, int):
+            kind, raw = "i", struct.pack("<q", value)
+        else:
+            kind, raw = "f", struct.pack("<d", value)
+        lines.append(f"attribute {_hex(name)} {kind} {raw.hex()}")
+    return lines
+
+
+def _type(dtype: np.dtype[Any]) -> str:
+    return dtype.str.lstrip("<|")
+
+
+def samples_digest(samples: npt.NDArray[Any]) -> str:
+    """SHA-256 of samples as little-endian bytes."""
+    return hashlib.sha256(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))).hexdigest()
+
+
+def signal_digest(dtype: np.dtype[Any], length: int, samples_sha256: str, attributes: Mapping[str, AttributeValue]) -> str:
+    """Name of a signal in /data (spec D-3)."""
+    described = {name: value for name, value in attributes.items() if name != SAMPLES_DIGEST}
+    return _sha256(
+        [
+            "eegarchive signal 1",
+            f"type {_type(dtype)}",
+            f"length {length}",
+            f"samples {samples_sha256}",
+            *_attribute_lines(described),
+        ]
+    )
+
+
+def table_digest(rows: npt.NDArray[Any], attributes: Mapping[str, AttributeValue]) -> str:
+    """Digest of a table: columns, rows as packed little-endian bytes, attributes (spec D-4)."""
+    assert rows.dtype.names is not None
+    return _sha256(
+        [
+            "eegarchive table 1",
+            *(f"column {name} {_type(rows.dtype[name])}" for name in rows.dtype.names),
+            f"rows {len(rows)}",
+            f"bytes {hashlib.sha256(rows.tobytes()).hexdigest()}",
+            *_attribute_lines(attributes),
+        ]
+    )
+
+
+def state_digest(
+    signals: Iterable[tuple[str, Mapping[str, AttributeValue], Sequence[Piece]]],
+    tables: Mapping[str, str],
+) -> str:
+    """Digest of a state: each signal's name, attributes and pieces in order, then its tables (spec D-5).
+
+    Parameters
+    ----------
+    signals : iterable of (name, attributes, normalised pieces)
+    tables : mapping
+        Digests of segments, annotations and epochs.
+    """
+    lines = ["eegarchive state 1"]
+    for name, attributes, pieces in signals:
+        described = {key: value for key, value in attributes.items() if key != SAMPLES_DIGEST}
+        lines += [f"signal {_hex(name)}", *_attribute_lines(described)]
+        lines += [f"piece {piece.data} {piece.start} {piece.stop}" for piece in pieces]
+    lines += [f"table {name} {tables[name]}" for name in sorted(tables)]
+    return _sha256(lines)
+
+
+def normalised(pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces without empty ones, and with neighbours that continue each other merged (spec P-4)."""
+    out: list[Piece] = []
+    for piece in pieces:
+        if not len(piece):
+            continue
+        if out and out[-1].data == piece.data and out[-1].stop == piece.start:
+            out[-1] = Piece(piece.data, out[-1].start, piece.stop)
+        else:
+            out.append(piece)
+    return out or list(pieces[:1])
+
+
+def contents_digest(group: h5py.Group) -> str:
+    """Digest of all below a group: paths, attributes and what each object holds (spec D-6)."""
+    return _sha256(["eegarchive contents 1", *_contents_lines(group)])
+
+
+def archive_digest(file: h5py.File) -> str:
+    """The one digest that covers everything in an archive (spec D-7)."""
+    root = {name: value for name, value in read_attributes(file).items() if name != ARCHIVE_DIGEST}
+    lines = ["eegarchive archive 1", *_attribute_lines(root)]
+    for name in guard.names(file):
+        found = guard.member(file, name)
+        lines.append(f"member {_hex(name)}")
+        if not isinstance(found, h5py.Group):
+            lines += _dataset_lines(name, found)
+        elif name == FREEZES:
+            for tag in guard.names(found):
+                digest = read_attributes(guard.group_at(found, tag)).get(CONTENTS_DIGEST, "")
+                lines.append(f"freeze {_hex(tag)} {digest}")
+        else:
+            lines += _attribute_lines(read_attributes(found))
+            lines += _contents_lines(found)
+    return _sha256(lines)
+
+
+def _contents_lines(group: h5py.Group) -> list[str]:
+    lines = []
+    attributes = {name: value for name, value in read_attributes(group).items() if name != CONTENTS_DIGEST}
+    lines += _attribute_lines(attributes)
+    for path, found in guard.walk(group):
+        if isinstance(found, h5py.Group):
+            lines.append(f"group {_hex(path)}")
+            lines += _attribute_lines(read_attributes(found))
+        else:
+            lines += _dataset_lines(path, found)
+    return lines
+
+
+def _dataset_lines(path: str, dataset: h5py.Dataset) -> list[str]:
+    """What a dataset adds: a signal by its digest, a virtual one by its mapping, a table by its rows."""
+    guard.check_dataset(dataset)
+    attributes = read_attributes(dataset)
+    if dataset.is_virtual:
+        return [f"virtual {_hex(path)} {_type(dataset.dtype)} {dataset.shape[0]}", *_mapping_lines(dataset), *_attribute_lines(attributes)]
+    if BYTES_DIGEST in attributes:
+        return [f"bytes {_hex(path)} {dataset.shape[0]}", *_attribute_lines(attributes)]
+    if dataset.dtype.names is not None:
+        return [f"table {_hex(path)} {table_digest(dataset[()], attributes)}"]
+    samples = str(attributes.get(SAMPLES_DIGEST, ""))
+    return [f"signal {_hex(path)} {signal_digest(dataset.dtype, dataset.shape[0], samples, attributes)}"]
+
+
+def _mapping_lines(dataset: h5py.Dataset) -> list[str]:
+    lines = []
+    for source in dataset.virtual_sources():
+        low, high = source.vspace.get_select_bounds()
+        start, stop = source.src_space.get_select_bounds()
+        lines.append(f"source {_hex(source.dset_name.removeprefix(f'/{DATA}/'))} {start[0]} {stop[0] + 1} {low[0]} {high[0] + 1}")
+    return lines

@@ -1,0 +1,435 @@
+"""EDF, EDF+, BDF and BDF+ bytes: the header as a table of fields, and the data records.
+
+Sources: Kemp et al. 1992 (EDF), Kemp & Olivan 2003 (EDF+), the BioSemi file format (BDF). What bends
+those texts is taken as it is and reported as an :class:`Oddity`, never repaired.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from eegarchive.errors import EDFError
+
+#: The header's first 256 bytes: (field, width).
+FILE_FIELDS = (
+    ("version", 8),
+    ("local_patient_identification", 80),
+    ("local_recording_identification", 80),
+    ("startdate", 8),
+    ("starttime", 8),
+    ("bytes_in_header", 8),
+    ("reserved", 44),
+    ("num_data_records", 8),
+    ("record_duration", 8),
+    ("num_signals", 4),
+)
+#: 256 bytes for each signal, field by field for all signals.
+SIGNAL_FIELDS = (
+    ("label", 16),
+    ("transducer", 80),
+    ("physical_dimension", 8),
+    ("physical_minimum", 8),
+    ("physical_maximum", 8),
+    ("digital_minimum", 8),
+    ("digital_maximum", 8),
+    ("prefiltering", 80),
+    ("samples_per_record", 8),
+    ("reserved", 32),
+)
+FILE_HEADER_BYTES = sum(width for _, width in FILE_FIELDS)
+SIGNAL_HEADER_BYTES = sum(width for _, width in SIGNAL_FIELDS)
+#: How many bytes of data records are handled at once.
+BLOCK_BYTES = 8 * 2**20
+ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """One way in which the input bends its standard; `code` is stable, `message` is for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SignalHeader:
+    """One signal of the header. Texts are decoded and without padding; numbers may not parse (None)."""
+
+    index: int
+    label: str
+    texts: dict[str, str]
+    physical_minimum: float | None
+    physical_maximum: float | None
+    digital_minimum: float | None
+    digital_maximum: float | None
+    samples_per_record: int
+
+    @property
+    def is_annotation(self) -> bool:
+        """Whether the signal carries TALs in place of samples."""
+        return self.label.strip() in ANNOTATION_LABELS
+
+    @property
+    def calibration(self) -> tuple[float, float] | None:
+        """(scale, offset) with physical = digital * scale + offset; None if the limits define none."""
+        limits = (
+            self.physical_minimum,
+            self.physical_maximum,
+            self.digital_minimum,
+            self.digital_maximum,
+        )
+        if any(limit is None or not np.isfinite(limit) for limit in limits):
+            return None
+        physical_minimum, physical_maximum, digital_minimum, digital_maximum = limits
+        assert physical_minimum is not None and physical_maximum is not None
+        assert digital_minimum is not None and digital_maximum is not None
+        if physical_maximum == physical_minimum or digital_maximum == digital_minimum:
+            return None
+        scale = (physical_maximum - physical_minimum) / (digital_maximum - digital_minimum)
+        offset = physical_minimum - digital_minimum * scale
+        return (scale, offset) if np.isfinite(scale) and np.isfinite(offset) else None
+
+
+@dataclass
+class Header:
+    """A parsed EDF or BDF header; `raw` has its bytes as they stand in the file."""
+
+    raw: bytes
+    is_bdf: bool
+    texts: dict[str, str]
+    signals: list[SignalHeader]
+    record_duration: Fraction
+    num_records: int
+    file_size: int
+    oddities: list[Oddity] = field(default_factory=list)
+
+    @property
+    def sample_bytes(self) -> int:
+        """2 for EDF, 3 for BDF."""
+        return 3 if self.is_bdf else 2
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of one data record."""
+        return self.sample_bytes * sum(s.samples_per_record for s in self.signals)
+
+    @property
+    def tail_start(self) -> int:
+        """Offset of the first byte after the last whole record."""
+        return len(self.raw) + self.num_records * self.record_bytes
+
+    @property
+    def stated_kind(self) -> str:
+        """EDF, EDF+C, EDF+D, BDF, BDF+C or BDF+D, as version byte and reserved field say."""
+        base = "BDF" if self.is_bdf else "EDF"
+        match = re.match(r"(?:EDF|BDF)\+([CD])", self.texts["reserved"])
+        return f"{base}+{match[1]}" if match else base
+
+    def sampling_rate(self, signal: SignalHeader) -> Fraction:
+        """Samples per second, exactly; a record duration of 0 counts as 1 s."""
+        return signal.samples_per_record / (self.record_duration or Fraction(1))
+
+    def start(self) -> datetime.datetime | None:
+        """Zero of the recording clock, local time; None (and an oddity) if it doesn't parse.
+
+        The century is that of the EDF+ subfield `Startdate` where there is one, else 1985 to 2084.
+        """
+        date = _full_date(self.texts["local_recording_identification"])
+        short = _numbers(self.texts["startdate"])
+        time = _numbers(self.texts["starttime"])
+        try:
+            if short is not None:
+                day, month, year = short
+                short_date = datetime.date(year + (2000 if year < 85 else 1900), month, day)
+                if date is None:
+                    date = short_date
+                elif (date.day, date.month, date.year % 100) != (day, month, year % 100):
+                    self._odd("start-dates-differ", f"start date {self.texts['startdate']!r} and the recording field's {date} differ; the latter counts")
+            if date is None or time is None:
+                raise ValueError
+            return datetime.datetime.combine(date, datetime.time(*time))
+        except ValueError:
+            stated = f"{self.texts['startdate']!r} {self.texts['starttime']!r}"
+            self._odd("start-unknown", f"start date and time {stated} don't parse; the archive has no start time")
+            return None
+
+    def _odd(self, code: str, message: str) -> None:
+        self.oddities.append(Oddity(code, message))
+
+
+def _numbers(text: str) -> tuple[int, int, int] | None:
+    """Three numbers of a dd.mm.yy or hh.mm.ss field; writers also use `:`, `-` and `/`."""
+    match = re.fullmatch(r"\s*(\d{1,2})[.:/-](\d{1,2})[.:/-](\d{1,2})\s*", text)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def _full_date(recording: str) -> datetime.date | None:
+    match = re.match(r"\s*Startdate (\d{1,2})-([A-Za-z]{3})-(\d{4})\b", recording)
+    if match is None or match[2].upper() not in MONTHS:
+        return None
+    try:
+        return datetime.date(int(match[3]), MONTHS.index(match[2].upper()) + 1, int(match[1]))
+    except ValueError:
+        return None
+
+
+def decode_text(raw: bytes) -> str:
+    """Text of a header field: padding off the right, UTF-8 where it is valid, else Latin-1.
+
+    A NUL inside becomes U+FFFD, since fixed-length HDF5 text ends at one; the bytes themselves stay in
+    `/edf/header`.
+    """
+    stripped = raw.rstrip(b" \0")
+    try:
+        text = stripped.decode("utf-8")
+    except UnicodeDecodeError:
+        text = stripped.decode("latin-1")
+    return text.replace("\0", "\ufffd")
+
+
+def decode_number(raw: bytes) -> Fraction | None:
+    """The number in a header field, exactly; None if there is none. A decimal comma counts as a point."""
+    text = raw.strip(b" \0").replace(b",", b".")
+    if not re.fullmatch(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", text):
+        return None
+    return Fraction(text.decode("ascii"))
+
+
+def _decode_count(raw: bytes) -> int | None:
+    number = decode_number(raw)
+    return int(number) if number is not None and number.denominator == 1 else None
+
+
+def _split(raw: bytes, fields: tuple[tuple[str, int], ...], count: int) -> dict[str, list[bytes]]:
+    """Cut `raw` into fields, each repeated `count` times in a row."""
+    out, at = {}, 0
+    for name, width in fields:
+        out[name] = [raw[at + i * width : at + (i + 1) * width] for i in range(count)]
+        at += width * count
+    return out
+
+
+def read_header(file: BinaryIO, name: str) -> Header:
+    """Parse the header at the start of `file`; `name` is what messages call it.
+
+    Raises
+    ------
+    EDFError
+        If the bytes can't be understood as EDF or BDF.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    first = file.read(FILE_HEADER_BYTES)
+    if len(first) < FILE_HEADER_BYTES:
+        raise EDFError(f"{name}: {size} bytes are too few for an EDF header of {FILE_HEADER_BYTES}")
+    oddities: list[Oddity] = []
+
+    def odd(code: str, message: str) -> None:
+        oddities.append(Oddity(code, message))
+
+    fields = {key: values[0] for key, values in _split(first, FILE_FIELDS, 1).items()}
+    is_bdf = _is_bdf(fields["version"], name, odd)
+    stated_bytes = _decode_count(fields["bytes_in_header"])
+    count = _decode_count(fields["num_signals"])
+    if count is None and stated_bytes is not None and stated_bytes % SIGNAL_HEADER_BYTES == 0:
+        count = stated_bytes // SIGNAL_HEADER_BYTES - 1
+        odd("num-signals", f"the number of signals is {fields['num_signals']!r}; {count} follow from the header's size")
+    if count is None or count < 0:
+        raise EDFError(f"{name}: byte 252: the number of signals is {fields['num_signals']!r}, not a number")
+    header_bytes = FILE_HEADER_BYTES + count * SIGNAL_HEADER_BYTES
+    if size < header_bytes:
+        raise EDFError(f"{name}: ends at byte {size}, inside its header of {header_bytes} bytes for {count} signals")
+    if stated_bytes is not None and header_bytes < stated_bytes <= size:
+        odd("header-longer", f"the header states {stated_bytes} bytes where {count} signals need {header_bytes}; data start where it states")
+        header_bytes = stated_bytes
+    elif stated_bytes != header_bytes:
+        odd("header-size", f"the header states its size as {fields['bytes_in_header']!r}; {count} signals need {header_bytes}")
+    rest = file.read(header_bytes - FILE_HEADER_BYTES)
+    signals = _parse_signals(rest, count, name, odd)
+
+    duration = decode_number(fields["record_duration"])
+    ordinary = [s for s in signals if not s.is_annotation]
+    if duration is None or duration < 0:
+        if ordinary:
+            raise EDFError(f"{name}: byte 244: the record duration is {fields['record_duration']!r}, so no signal has a sampling rate")
+        odd("record-duration", f"the record duration is {fields['record_duration']!r}; there are annotations only, so 0 is taken")
+        duration = Fraction(0)
+    elif duration == 0 and any(s.samples_per_record for s in ordinary):
+        odd("record-duration-zero", "records last 0 s and have samples; 1 s is taken, as MNE does")
+
+    header = Header(
+        raw=first + rest,
+        is_bdf=is_bdf,
+        texts={key: decode_text(value) for key, value in fields.items()},
+        signals=signals,
+        record_duration=duration,
+        num_records=0,
+        file_size=size,
+        oddities=oddities,
+    )
+    if any(byte > 126 or byte < 32 for byte in (first + rest)[8:]):
+        odd("header-not-ascii", "the header has bytes outside printable ASCII; texts are read as UTF-8 or Latin-1")
+    _count_records(header, fields["num_data_records"], odd)
+    _check_plus(header, odd)
+    return header
+
+
+Report = Callable[[str, str], None]
+
+
+def _is_bdf(version: bytes, name: str, odd: Report) -> bool:
+    if version.startswith(b"\xff"):
+        if version != b"\xffBIOSEMI":
+            odd("version", f"the version field is {version!r} where BDF has b'\\xffBIOSEMI'")
+        return True
+    if version.strip(b" \0") != b"0":
+        raise EDFError(f"{name}: byte 0: the version field is {version!r}: neither EDF (b'0') nor BDF (b'\\xffBIOSEMI')")
+    if version != b"0       ":
+        odd("version", f"the version field is {version!r} where EDF has b'0       '")
+    return False
+
+
+def _parse_signals(raw: bytes, count: int, name: str, odd: Report) -> list[SignalHeader]:
+    fields = _split(raw, SIGNAL_FIELDS, count)
+    signals = []
+    for i in range(count):
+        own = {key: values[i] for key, values in fields.items()}
+        label = decode_text(own["label"])
+        samples = _decode_count(own["samples_per_record"])
+        if samples is None or samples < 0:
+            at = FILE_HEADER_BYTES + 216 * count + 8 * i
+            raise EDFError(f"{name}: byte {at}: signal {i} ({label!r}) has {own['samples_per_record']!r} samples per record, not a number")
+        limits = {}
+        for key in ("physical_minimum", "physical_maximum", "digital_minimum", "digital_maximum"):
+            number = decode_number(own[key])
+            limits[key] = None if number is None else float(number)
+        signal = SignalHeader(
+            index=i,
+            label=label,
+            texts={key: decode_text(value) for key, value in own.items()},
+            samples_per_record=samples,
+            **limits,
+        )
+        signals.append(signal)
+        if signal.is_annotation:
+            continue
+        if signal.calibration is None:
+            odd("not-calibrated", f"signal {i} ({label!r}): its physical and digital limits define no scale; values stay digital")
+        elif limits["digital_minimum"] > limits["digital_maximum"]:  # type: ignore[operator]
+            odd("digital-limits-reversed", f"signal {i} ({label!r}): digital minimum above digital maximum")
+        if samples == 0:
+            odd("no-samples", f"signal {i} ({label!r}) has 0 samples per record")
+    return signals
+
+
+def _count_records(header: Header, stated: bytes, odd: Report) -> None:
+    """Set the number of whole records from the file's size, which is what is there."""
+    data_bytes = header.file_size - len(header.raw)
+    stated_count = _decode_count(stated)
+    if header.record_bytes:
+        header.num_records = data_bytes // header.record_bytes
+    if stated_count == -1:
+        odd("num-records-unknown", f"the header gives -1 records (recording not closed); {header.num_records} are there")
+    elif stated_count != header.num_records:
+        odd("num-records", f"the header gives {decode_text(stated) or 'no'} records; {header.num_records} whole ones are there")
+    tail = header.file_size - header.tail_start
+    if tail:
+        odd("tail", f"{tail} bytes follow the last whole record; they are kept for export and not decoded")
+
+
+def _check_plus(header: Header, odd: Report) -> None:
+    has_annotations = any(s.is_annotation for s in header.signals)
+    plus = "+" in header.stated_kind
+    if has_annotations and not plus:
+        odd("plus-not-stated", f"there are annotation signals, but the reserved field is {header.texts['reserved']!r}; they are read as such")
+    if plus and not has_annotations:
+        odd("plus-without-annotations", f"{header.stated_kind} without an annotation signal; records are taken as contiguous")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes of one signal in a block: columns [column, column + width) of every row."""
+
+    signal: int
+    column: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of data bytes that is handled at once: some whole records, or a part of a huge one.
+
+    Its bytes are `rows` rows of `width`; each signal's samples follow those of the block before.
+    """
+
+    rows: int
+    width: int
+    parts: tuple[Part, ...]
+
+
+def plan_blocks(samples_per_record: Sequence[int], sample_bytes: int, num_records: int) -> Iterator[Block]:
+    """Cut the data records into blocks of a bounded size, in file order.
+
+    A record larger than the bound is cut inside, between or within its signals.
+    """
+    widths = [count * sample_bytes for count in samples_per_record]
+    record = sum(widths)
+    if record == 0:
+        return
+    if record <= BLOCK_BYTES:
+        columns = np.cumsum([0, *widths]).tolist()
+        parts = tuple(Part(i, columns[i], width) for i, width in enumerate(widths))
+        at_once = BLOCK_BYTES // record
+        for first in range(0, num_records, at_once):
+            yield Block(min(at_once, num_records - first), record, parts)
+        return
+    step = BLOCK_BYTES // sample_bytes * sample_bytes
+    for _ in range(num_records):
+        for i, width in enumerate(widths):
+            for at in range(0, width, step):
+                size = min(step, width - at)
+                yield Block(1, size, (Part(i, 0, size),))
+
+
+def read_block(file: BinaryIO, block: Block) -> npt.NDArray[np.uint8]:
+    """Read the next block's bytes, shape (rows, width)."""
+    out = np.empty((block.rows, block.width), np.uint8)
+    view = memoryview(out.reshape(-1))
+    done = 0
+    while done < len(view):
+        got = file.readinto(view[done:])  # type: ignore[attr-defined]
+        if not got:
+            raise EDFError(f"{file.name}: ended at byte {file.tell()} while it was read; is it still being written?")
+        done += got
+    return out
+
+
+def decode_samples(raw: npt.NDArray[np.uint8], is_bdf: bool) -> npt.NDArray[np.int16 | np.int32]:
+    """Samples of one signal from its bytes in some records, shape (records, bytes) to (samples,).
+
+    EDF has 16-bit, BDF 24-bit two's complement, both little-endian.
+    """
+    if not is_bdf:
+        return np.ascontiguousarray(raw).reshape(-1).view("<i2")
+    wide = np.empty((raw.size // 3, 4), np.uint8)
+    wide[:, 0] = 0
+    wide[:, 1:] = np.ascontiguousarray(raw).reshape(-1, 3)
+    samples = wide.reshape(-1).view("<i4")
+    return np.right_shift(samples, 8, out=samples)
+
+
+def encode_samples(samples: npt.NDArray[np.int16 | np.int32], is_bdf: bool) -> npt.NDArray[np.uint8]:
+    """Bytes of samples as they stand in a file; the inverse of :func:`decode_samples`."""
+    if not is_bdf:
+        return np.ascontiguousarray(samples, "<i2").view(np.uint8)
+    return np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)[:, :3].reshape(-1)

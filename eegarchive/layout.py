@@ -1,0 +1,166 @@
+"""Names, types, versions and table columns of the format: the only place they exist.
+
+The normative text is `spec/`; clause numbers in this package refer to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FORMAT = "eegarchive"
+FORMAT_VERSION = "1.0"
+FORMAT_MAJOR = 1
+SUFFIX = ".h5"
+
+#: HDF5 library version bounds of every file we write (spec C-3).
+LIBVER = ("v108", "v110")
+
+#: Bytes of samples in one chunk, before compression (spec/chunks.md has the measurements).
+CHUNK_BYTES = 131_072
+TABLE_CHUNK_BYTES = 262_144
+#: Datasets up to this size are stored in their object header (spec C-9).
+MAX_COMPACT_BYTES = 4_096
+
+DATA = "data"
+EDF = "edf"
+EDF_HEADER = "header"
+EDF_TAIL = "tail"
+EDF_ANNOTATIONS = "annotations"
+EDF_CHANNELS = "channels"
+EDF_WARNINGS = "warnings"
+FREEZES = "freezes"
+SOURCE_FREEZE = "source"
+HISTORY = "history"
+SIGNALS = "signals"
+
+ColumnType = Literal["f8", "i8", "u1", "str"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: its name, and its type on disk."""
+
+    name: str
+    type: ColumnType
+
+
+#: The members of a state beside /signals (spec T-4 to T-7), in the order of the state digest.
+STATE_TABLES: dict[str, tuple[Column, ...]] = {
+    "segments": (Column("start", "f8"), Column("duration", "f8")),
+    "annotations": (
+        Column("onset", "f8"),
+        Column("duration", "f8"),
+        Column("text", "str"),
+        Column("kind", "str"),
+        Column("channel", "str"),
+        Column("set", "str"),
+    ),
+    "epochs": (
+        Column("epoch", "i8"),
+        Column("start", "f8"),
+        Column("duration", "f8"),
+        Column("masked", "u1"),
+    ),
+    "pieces": (
+        Column("signal", "str"),
+        Column("data", "str"),
+        Column("start", "i8"),
+        Column("stop", "i8"),
+    ),
+}
+PIECES = "pieces"
+SEGMENTS = "segments"
+ANNOTATIONS = "annotations"
+EPOCHS = "epochs"
+
+HISTORY_COLUMNS = (
+    Column("operation", "str"),
+    Column("parameters", "str"),
+    Column("time", "str"),
+    Column("versions", "str"),
+    Column("digest_before", "str"),
+    Column("digest_after", "str"),
+)
+EDF_CHANNEL_COLUMNS = (
+    Column("index", "i8"),
+    Column("name", "str"),
+    Column("is_annotation", "u1"),
+    Column("samples_per_record", "i8"),
+)
+EDF_WARNING_COLUMNS = (Column("code", "str"), Column("message", "str"))
+
+#: Every table by its path below the root or below a freeze.
+TABLES: dict[str, tuple[Column, ...]] = {
+    **STATE_TABLES,
+    HISTORY: HISTORY_COLUMNS,
+    f"{EDF}/{EDF_CHANNELS}": EDF_CHANNEL_COLUMNS,
+    f"{EDF}/{EDF_WARNINGS}": EDF_WARNING_COLUMNS,
+}
+
+AttributeType = Literal["str", "i8", "f8"]
+
+#: Attributes every signal has (spec S-4).
+SIGNAL_ATTRIBUTES: dict[str, AttributeType] = {
+    "label": "str",
+    "kind": "str",
+    "units": "str",
+    "sampling_rate": "f8",
+    "scale_factor": "f8",
+    "add_offset": "f8",
+}
+#: Attributes of a signal that stands in an EDF header, as the header has them (spec S-5).
+EDF_SIGNAL_ATTRIBUTES: dict[str, AttributeType] = {
+    "transducer": "str",
+    "physical_dimension": "str",
+    "physical_minimum": "str",
+    "physical_maximum": "str",
+    "digital_minimum": "str",
+    "digital_maximum": "str",
+    "prefiltering": "str",
+    "samples_per_record": "i8",
+    "reserved": "str",
+}
+SAMPLES_DIGEST = "samples_sha256"
+BYTES_DIGEST = "sha256"
+STATE_DIGEST = "digest"
+CONTENTS_DIGEST = "contents_digest"
+ARCHIVE_DIGEST = "archive_digest"
+CLOCK_START = "recording_start"
+USER_ATTRIBUTE_PREFIX = "attr."
+
+#: Attributes the root must have (spec C-5).
+ROOT_ATTRIBUTES: dict[str, AttributeType] = {
+    "format": "str",
+    "format_version": "str",
+    "created": "str",
+    "created_by": "str",
+    "source_name": "str",
+    "source_size": "i8",
+    "source_sha256": "str",
+    "source_kind": "str",
+    "source_digest": "str",
+    "digest": "str",
+    "archive_digest": "str",
+    "git_commit": "str",
+}
+FREEZE_ATTRIBUTES: dict[str, AttributeType] = {
+    "created": "str",
+    "note": "str",
+    "digest": "str",
+    "contents_digest": "str",
+}
+
+#: Types a stored signal may have: digital integers, or computed floating point (spec S-2).
+SAMPLE_TYPES = ("<i2", "<i4", "<f4", "<f8")
+
+#: HDF5 filters a reader accepts (spec G-5).
+FILTER_SHUFFLE, FILTER_DEFLATE, FILTER_FLETCHER32 = 2, 1, 3
+FILTER_BITSHUFFLE = 32008
+
+#: Bounds of what a reader opens (spec G-6).
+MAX_CHUNK_BYTES = 64 * 2**20
+MAX_EXPANSION = 2_000
+SMALL_ENOUGH_BYTES = 64 * 2**20
+MAX_NAME_BYTES = 255
+MAX_TAG_LENGTH = 64

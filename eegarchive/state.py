@@ -1,0 +1,337 @@
+"""A state of a session: signals, segments, annotations, epochs. The working state and every freeze."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive
+from eegarchive.layout import (
+    ANNOTATIONS,
+    CLOCK_START,
+    EPOCHS,
+    PIECES,
+    SEGMENTS,
+    SIGNAL_ATTRIBUTES,
+    SIGNALS,
+    STATE_TABLES,
+    Column,
+)
+from eegarchive.storage import guard
+from eegarchive.storage.container import ArchiveFile
+from eegarchive.storage.objects import AttributeValue, read_attributes, read_table, text_column
+from eegarchive.storage.samples import Piece, Put, copy, read_pieces
+
+if TYPE_CHECKING:
+    import pandas
+
+#: A time this close to a sample (in samples) is on it: what decimal times leave of rounding.
+_ON_SAMPLE = 1e-6
+
+
+class Table:
+    """One table of an archive; `table["onset"]` is a column, `to_frame()` all of it in pandas."""
+
+    def __init__(self, file: ArchiveFile, path: str, columns: Sequence[Column]) -> None:
+        self._file = file
+        self._columns = {column.name: column for column in columns}
+        self.path = path
+
+    def rows(self) -> npt.NDArray[Any]:
+        """The rows as they are stored: a structured array with UTF-8 bytes as texts."""
+        return read_table(self._file.dataset(self.path), tuple(self._columns.values()))
+
+    @property
+    def attributes(self) -> dict[str, AttributeValue]:
+        """The table's own attributes."""
+        return read_attributes(self._file.dataset(self.path))
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Every column by name: numbers, or `str` objects."""
+        rows = self.rows()
+        return {name: self._column(rows, name) for name in self._columns}
+
+    def _column(self, rows: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+        if self._columns[name].type == "str":
+            return np.array([*text_column(rows, name, self.path), None], object)[:-1]
+        values = np.ascontiguousarray(rows[name])
+        return values.astype(bool) if self._columns[name].type == "u1" else values
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        if name not in self._columns:
+            raise NotInArchive(f"{self.path}: no column {name!r}; there are {', '.join(self._columns)}")
+        return self._column(self.rows(), name)
+
+    def __len__(self) -> int:
+        return int(self._file.dataset(self.path).shape[0])
+
+    def __repr__(self) -> str:
+        return f"<Table {self.path}: {len(self)} rows of {', '.join(self._columns)}>"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The table as a pandas data frame (needs pandas: the extra `eegarchive[pandas]`)."""
+        import pandas
+
+        return pandas.DataFrame(self.columns())
+
+
+class Digital:
+    """A signal's samples as they are stored, indexed like an array."""
+
+    def __init__(self, signal: Signal) -> None:
+        self._signal = signal
+
+    def __getitem__(self, index: slice | int) -> Any:
+        return self._signal._get(index, self._signal.dtype, copy)
+
+    def __len__(self) -> int:
+        return len(self._signal)
+
+
+class Signal:
+    """One signal of a state; indexing gives physical values as float64, `digital` the stored samples.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the file, unique in the state.
+    label : str
+        Its label as the recording has it.
+    kind, units : str
+    sampling_rate : float
+        Samples per second.
+    scale_factor, add_offset : float
+        physical = stored * scale_factor + add_offset
+    attributes : dict
+        All attributes, those above included.
+    dtype : numpy.dtype
+        Type of the stored samples.
+    """
+
+    def __init__(self, file: ArchiveFile, name: str, attributes: dict[str, AttributeValue], pieces: list[Piece], dtype: np.dtype[Any]) -> None:
+        self._file = file
+        self._pieces = pieces
+        self._length = sum(map(len, pieces))
+        self.name = name
+        self.attributes = attributes
+        self.dtype = dtype
+        try:
+            self.label = str(attributes["label"])
+            self.kind = str(attributes["kind"])
+            self.units = str(attributes["units"])
+            self.sampling_rate = float(attributes["sampling_rate"])
+            self.scale_factor = float(attributes["scale_factor"])
+            self.add_offset = float(attributes["add_offset"])
+        except KeyError as error:
+            raise InvalidArchive(f"{file.path}: signal {name!r} lacks the attribute {error}") from None
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Which stored data the signal is made of."""
+        return tuple(self._pieces)
+
+    @property
+    def digital(self) -> Digital:
+        """The samples as they are stored."""
+        return Digital(self)
+
+    def __getitem__(self, index: slice | int) -> Any:
+        return self._get(index, np.dtype(np.float64), self.calibrate)
+
+    def calibrate(self, samples: npt.NDArray[Any], out: npt.NDArray[np.float64]) -> None:
+        """Put the physical values of stored samples into `out`."""
+        np.multiply(samples, self.scale_factor, out=out)
+        np.add(out, self.add_offset, out=out)
+
+    def _get(self, index: slice | int, dtype: np.dtype[Any], put: Put) -> Any:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self._length)
+            if step < 0:
+                raise IndexError("signals are read forwards; reverse the result")
+            out = np.empty(max(0, stop - start), dtype)
+            self.read_into(out, start, start + len(out), put)
+            return out[::step]
+        at = int(index)
+        at += self._length if at < 0 else 0
+        if not 0 <= at < self._length:
+            raise IndexError(f"sample {index} of a signal of {self._length}")
+        return self._get(slice(at, at + 1), dtype, put)[0]
+
+    def read_into(self, out: npt.NDArray[Any], start: int, stop: int, put: Put) -> None:
+        """Put samples [start, stop) into `out` by way of `put`: `copy`, or `calibrate`."""
+        read_pieces(self._pieces, self._file.stored, start, stop, out, put)
+
+    def __repr__(self) -> str:
+        return f"<Signal {self.name}: {self._length} samples at {self.sampling_rate:g} Hz, {self.kind}, {self.units}>"
+
+
+class Signals(Mapping[str, Signal]):
+    """The signals of a state in recording order, by name or by label."""
+
+    def __init__(self, signals: Sequence[Signal], where: str) -> None:
+        self._by_name = {signal.name: signal for signal in signals}
+        self._where = where
+
+    def __getitem__(self, key: str) -> Signal:
+        if key in self._by_name:
+            return self._by_name[key]
+        labelled = [s for s in self._by_name.values() if s.label.strip() == key.strip()]
+        if len(labelled) == 1:
+            return labelled[0]
+        if labelled:
+            raise NotInArchive(f"{self._where}: {len(labelled)} signals are labelled {key!r}; name one: {', '.join(s.name for s in labelled)}")
+        raise NotInArchive(f"{self._where}: no signal {key!r}; there are {', '.join(self._by_name) or 'none'}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+class State:
+    """A state of a session, read lazily.
+
+    Attributes
+    ----------
+    signals : Signals
+        Signals by name or label, in recording order.
+    segments, annotations, epochs : Table
+    """
+
+    def __init__(self, file: ArchiveFile, path: str) -> None:
+        self._file = file
+        self._path = path
+        self.signals = Signals(self._read_signals(), f"{file.path}{'/' + path if path else ''}")
+        self.segments = self._table(SEGMENTS)
+        self.annotations = self._table(ANNOTATIONS)
+        self.epochs = self._table(EPOCHS)
+
+    def _table(self, name: str) -> Table:
+        path = f"{self._path}/{name}" if self._path else name
+        return Table(self._file, path, STATE_TABLES[name])
+
+    def _read_signals(self) -> list[Signal]:
+        """Build the signals from the pieces table; the links and virtual datasets are only its rendering."""
+        group = self._file.group(self._path)
+        rendered = guard.group_at(group, SIGNALS)
+        pieces = pieces_by_signal(self._table(PIECES))
+        signals = []
+        for name, parts in pieces.items():
+            shown = guard.dataset_at(rendered, name)
+            for part in parts:
+                stored = self._file.stored(part.data)
+                if not 0 <= part.start <= part.stop <= stored.length:
+                    raise InvalidArchive(f"{self._file.path}: signal {name!r}: piece [{part.start}, {part.stop}) of {part.data} with {stored.length} samples")
+                if stored.dtype != shown.dtype:
+                    raise InvalidArchive(f"{self._file.path}: signal {name!r} is {shown.dtype}, its data {stored.dtype}")
+            attributes = read_attributes(shown)
+            missing = SIGNAL_ATTRIBUTES.keys() - attributes.keys()
+            if missing:
+                raise InvalidArchive(f"{self._file.path}: {shown.name} lacks the attributes {', '.join(sorted(missing))}")
+            signals.append(Signal(self._file, name, attributes, parts, shown.dtype))
+        return signals
+
+    @property
+    def start(self) -> datetime.datetime | None:
+        """Zero of the recording clock in local time, where the recording states it."""
+        stated = str(self.segments.attributes.get(CLOCK_START, ""))
+        return datetime.datetime.fromisoformat(stated) if stated else None
+
+    @property
+    def duration(self) -> float:
+        """Seconds of data, gaps left out."""
+        return math.fsum(self.segments["duration"])
+
+    def read(
+        self,
+        channels: Sequence[str] | None = None,
+        start: float | None = None,
+        stop: float | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """Physical values of some signals over a stretch of the recording clock.
+
+        Parameters
+        ----------
+        channels : sequence of str, optional
+            Names or labels; all signals if not given.
+        start, stop : float, optional
+            Seconds on the recording clock: samples at times t with start <= t < stop. From the first to
+            the last sample if not given.
+
+        Returns
+        -------
+        (channels, samples) float64
+
+        Raises
+        ------
+        NotInArchive
+            If there is no such signal.
+        ValueError
+            If the signals differ in sampling rate, or the stretch isn't covered by one segment: gaps are
+            never closed.
+        """
+        picked = [self.signals[name] for name in (self.signals if channels is None else channels)]
+        if not picked:
+            return np.empty((0, 0))
+        rates = sorted({signal.sampling_rate for signal in picked})
+        if len(rates) > 1:
+            raise ValueError(f"signals of several sampling rates ({', '.join(f'{rate:g}' for rate in rates)} Hz); read them by rate")
+        first, last = self._sample_range(rates[0], start, stop)
+        out = np.empty((len(picked), last - first))
+        for signal, row in zip(picked, out, strict=True):
+            if last > len(signal):
+                raise InvalidArchive(f"{self._file.path}: {signal.name} ends at sample {len(signal)}, its segments at {last}")
+            signal.read_into(row, first, last, signal.calibrate)
+        return out
+
+    def _sample_range(self, rate: float, start: float | None, stop: float | None) -> tuple[int, int]:
+        """Sample numbers of [start, stop) seconds, which must lie in one segment."""
+        segments = self.segments.columns()
+        begins, lasts = segments["start"], segments["duration"]
+        if not len(begins):
+            return 0, 0
+        ends = begins + lasts
+        start = float(begins[0]) if start is None else float(start)
+        stop = float(ends[-1]) if stop is None else float(stop)
+        slack = _ON_SAMPLE / rate if rate else 0.0
+        inside = (begins - slack <= start) & (stop <= ends + slack) & (start <= stop)
+        if not inside.any():
+            listed = ", ".join(f"{a:.10g}-{b:.10g} s" for a, b in zip(begins[:5], ends[:5], strict=True))
+            more = f" and {len(begins) - 5} more" if len(begins) > 5 else ""
+            raise ValueError(f"{start:.10g}-{stop:.10g} s isn't within one segment of the recording; there are {listed}{more}")
+        i = int(np.argmax(inside))
+        before = round(math.fsum(lasts[:i]) * rate)
+        offsets = [math.ceil((t - float(begins[i])) * rate - _ON_SAMPLE) for t in (start, stop)]
+        return before + max(0, offsets[0]), before + max(0, offsets[1])
+
+    @property
+    def digest(self) -> str:
+        """The state's digest as the archive records it; `verify` computes it anew."""
+        return str(read_attributes(self._file.group(self._path)).get("digest", ""))
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._file.close()
+
+
+def pieces_by_signal(table: Table) -> dict[str, list[Piece]]:
+    """Pieces of each signal, in the table's order, which is the signals' order."""
+    columns = table.columns()
+    found: dict[str, list[Piece]] = {}
+    for signal, data, start, stop in zip(columns["signal"], columns["data"], columns["start"], columns["stop"], strict=True):
+        found.setdefault(signal, []).append(Piece(data, int(start), int(stop)))
+    return found
+
+
+def no_such_freeze(where: str, tag: str, tags: Sequence[str]) -> EEGArchiveError:
+    """The error for an unknown tag; it lists the ones there are."""
+    return NotInArchive(f"{where}: no freeze {tag!r}; there are {', '.join(tags) or 'none'}")

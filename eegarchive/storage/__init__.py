@@ -1,0 +1,1 @@
+"""HDF5 below the level of EEG: objects, codecs, pieces, the guard, the seal, atomic files."""

@@ -1,0 +1,178 @@
+"""What a reader refuses before any data are touched (spec G-1 to G-9).
+
+A file from elsewhere is hostile until checked. Links are listed without following them, and an object
+is looked at only after its link was found to be a hard one; a dataset's storage, filters, type and
+size are checked before a byte of it is read.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5d, h5t
+
+from eegarchive.errors import InvalidArchive, NotInArchive, UnsafeArchive
+from eegarchive.layout import (
+    DATA,
+    MAX_CHUNK_BYTES,
+    MAX_EXPANSION,
+    MAX_NAME_BYTES,
+    SAMPLE_TYPES,
+    SMALL_ENOUGH_BYTES,
+)
+from eegarchive.storage.codec import codec_of
+
+_LINK_CLASSES = {
+    h5py.h5l.TYPE_SOFT: "a soft link",
+    h5py.h5l.TYPE_EXTERNAL: "an external link",
+}
+
+
+def printable(text: str) -> str:
+    """Text from a file, fit for a terminal: control and format characters are escaped."""
+    return "".join(
+        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") else f"\\u{ord(c):04x}"
+        for c in text
+    )
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse names that could harm a terminal or a path (spec G-7)."""
+    if name in ("", ".", "..") or "/" in name or len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
+        raise UnsafeArchive(f"{printable(where)}: the name {printable(name)!r} isn't allowed")
+    if printable(name) != name:
+        raise UnsafeArchive(f"{printable(where)}: a name has control characters: {printable(name)!r}")
+
+
+def names(group: h5py.Group) -> list[str]:
+    """Names of a group's members, in byte order; none is followed."""
+    found: list[str] = []
+    for raw in group.id:
+        try:
+            name = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            raise UnsafeArchive(f"{group.name}: the name {raw!r} isn't UTF-8") from None
+        check_name(name, group.name)
+        found.append(name)
+    return sorted(found, key=lambda name: name.encode("utf-8"))
+
+
+def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+    """One member of a group, after its link was found to be a hard one (spec G-1).
+
+    Raises
+    ------
+    NotInArchive
+        If there is none of that name.
+    UnsafeArchive
+        If the link could lead out of the known tree.
+    """
+    raw = name.encode("utf-8")
+    if not group.id.links.exists(raw):
+        raise NotInArchive(f"{group.name}: has no {printable(name)!r}")
+    kind = group.id.links.get_info(raw).type
+    path = f"{group.name.rstrip('/')}/{printable(name)}"
+    if kind != h5py.h5l.TYPE_HARD:
+        raise UnsafeArchive(f"{path}: is {_LINK_CLASSES.get(kind, 'a user-defined link')}; only hard links are followed")
+    found = group[name]
+    if not isinstance(found, h5py.Group | h5py.Dataset):
+        raise UnsafeArchive(f"{path}: is neither a group nor a dataset")
+    return found
+
+
+def group_at(group: h5py.Group, name: str) -> h5py.Group:
+    """A member that must be a group."""
+    found = member(group, name)
+    if not isinstance(found, h5py.Group):
+        raise InvalidArchive(f"{found.name}: is a dataset where a group must be")
+    return found
+
+
+def dataset_at(group: h5py.Group, name: str) -> h5py.Dataset:
+    """A member that must be a dataset, checked before anything of it is read."""
+    found = member(group, name)
+    if not isinstance(found, h5py.Dataset):
+        raise InvalidArchive(f"{found.name}: is a group where a dataset must be")
+    check_dataset(found)
+    return found
+
+
+def check_dataset(dataset: h5py.Dataset) -> None:
+    """Refuse storage, filters, types and sizes that the format doesn't have (spec G-2 to G-6)."""
+    where = printable(str(dataset.name))
+    creation = dataset.id.get_create_plist()
+    if creation.get_external_count():
+        raise UnsafeArchive(f"{where}: its data lie in another file (external storage)")
+    _check_type(dataset.id.get_type(), where)
+    if dataset.ndim != 1:
+        raise InvalidArchive(f"{where}: has {dataset.ndim} dimensions; the format has one")
+    layout = creation.get_layout()
+    if layout == h5d.VIRTUAL:
+        _check_virtual(creation, where)
+        return
+    if layout == h5d.COMPACT:
+        return
+    if layout != h5d.CHUNKED:
+        raise InvalidArchive(f"{where}: isn't stored in chunks, so nothing would notice a flipped bit")
+    codec_of(creation, where)
+    item = dataset.id.get_type().get_size()
+    chunk_bytes = creation.get_chunk()[0] * item
+    if chunk_bytes > MAX_CHUNK_BYTES:
+        raise UnsafeArchive(f"{where}: chunks of {chunk_bytes} bytes; {MAX_CHUNK_BYTES} at most")
+    size = dataset.shape[0] * item
+    stored = dataset.id.get_storage_size()
+    if size > SMALL_ENOUGH_BYTES and size > stored * MAX_EXPANSION:
+        raise UnsafeArchive(f"{where}: {size} bytes out of {stored} stored ones; that is no recording")
+
+
+def _check_virtual(creation: Any, where: str) -> None:
+    for i in range(creation.get_virtual_count()):
+        file, source = creation.get_virtual_filename(i), creation.get_virtual_dsetname(i)
+        if file != ".":
+            raise UnsafeArchive(f"{where}: a virtual dataset with a source in another file ({printable(file)!r})")
+        if not source.startswith(f"/{DATA}/") or source.count("/") != 2 or "%" in source:
+            raise UnsafeArchive(f"{where}: a virtual dataset with a source outside /{DATA} ({printable(source)!r})")
+
+
+def _check_type(kind: Any, where: str) -> None:
+    if isinstance(kind, h5t.TypeCompoundID):
+        for i in range(kind.get_nmembers()):
+            field = kind.get_member_type(i)
+            if isinstance(field, h5t.TypeStringID):
+                if field.is_variable_str():
+                    raise InvalidArchive(f"{where}: has variable-length text")
+            elif not isinstance(field, h5t.TypeIntegerID | h5t.TypeFloatID):
+                raise InvalidArchive(f"{where}: a column is neither number nor text")
+    elif isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID):
+        if kind.dtype.newbyteorder("<").str not in (*SAMPLE_TYPES, "|u1") or kind.dtype != kind.dtype.newbyteorder("<"):
+            raise InvalidArchive(f"{where}: the type {kind.dtype} isn't one the format has")
+    else:
+        raise InvalidArchive(f"{where}: the type isn't one the format has")
+
+
+def walk(group: h5py.Group, path: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+    """Yield (path, object) for all below a group in path order, each link checked before it is followed.
+
+    Raises
+    ------
+    UnsafeArchive
+        On any link but a hard one, and on a group that contains itself (spec G-4).
+    """
+    here = address(group)
+    if here in above:
+        raise UnsafeArchive(f"{path or '/'}: a group that contains itself")
+    for name in names(group):
+        found = member(group, name)
+        below = f"{path}/{name}"
+        yield below, found
+        if isinstance(found, h5py.Group):
+            yield from walk(found, below, (*above, here))
+
+
+def address(obj: h5py.Group | h5py.Dataset) -> int:
+    """An object's address in its file: what hard links share."""
+    return int(np.uint64(h5py.h5o.get_info(obj.id).addr))

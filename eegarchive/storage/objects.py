@@ -1,0 +1,241 @@
+"""Groups, attributes, tables and byte streams as the format writes them.
+
+Everything goes through h5py's low-level interface: fixed-length text, no times in object headers, all
+attributes in the (checksummed) object header, so that the same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
+
+from eegarchive.errors import InvalidArchive
+from eegarchive.layout import BYTES_DIGEST, MAX_COMPACT_BYTES, TABLE_CHUNK_BYTES, Column
+from eegarchive.storage.codec import PORTABLE, Codec
+
+AttributeValue = str | int | float
+#: Keeps attributes in the object header, whatever their number (HDF5's default moves the ninth out).
+_MAX_HEADER_ATTRIBUTES = 512
+_MAX_ATTRIBUTE_BYTES = 60_000
+
+
+def file_creation() -> Any:
+    """Creation properties of an archive: no times anywhere."""
+    creation = h5p.create(h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    return creation
+
+
+def create_group(parent: h5py.Group, name: str) -> h5py.Group:
+    """Create a group without times and with its attributes in its header."""
+    creation = h5p.create(h5p.GROUP_CREATE)
+    creation.set_obj_track_times(False)
+    creation.set_attr_phase_change(_MAX_HEADER_ATTRIBUTES, 0)
+    return h5py.Group(h5g.create(parent.id, name.encode("utf-8"), gcpl=creation))
+
+
+def create_dataset(
+    file: h5py.File,
+    dtype: np.dtype[Any],
+    length: int,
+    chunk: int,
+    codec: Codec,
+    fill: Any = None,
+) -> h5py.Dataset:
+    """Create a one-dimensional dataset that no group holds yet; :func:`link` names it.
+
+    It is stored in chunks, but what is small lies in the object header (compact, under the header's
+    checksum): a chunk index alone would take 2 kB.
+    """
+    creation = h5p.create(h5p.DATASET_CREATE)
+    creation.set_obj_track_times(False)
+    creation.set_attr_phase_change(_MAX_HEADER_ATTRIBUTES, 0)
+    if fill is not None:
+        creation.set_fill_value(np.asarray(fill, dtype))
+    if 0 < length * dtype.itemsize <= MAX_COMPACT_BYTES:
+        creation.set_layout(h5d.COMPACT)
+    else:
+        creation.set_chunk((max(1, min(chunk, length)),))
+        codec.add_filters(creation)
+    space = h5s.create_simple((length,))
+    return h5py.Dataset(h5d.create(file.id, None, h5t.py_create(dtype, logical=True), space, dcpl=creation))
+
+
+def link(obj: h5py.Dataset, parent: h5py.Group, name: str) -> None:
+    """Give an object a (further) name: a hard link."""
+    h5o.link(obj.id, parent.id, name.encode("utf-8"), lcpl=None)
+
+
+def write_attribute(obj: h5py.Group | h5py.Dataset, name: str, value: AttributeValue) -> None:
+    """Write one attribute: fixed-length UTF-8, 64-bit integer or 64-bit float; replaces in place.
+
+    Raises
+    ------
+    ValueError
+        If a text is longer than an attribute can be.
+    """
+    key = name.encode("utf-8")
+    if isinstance(value, str):
+        encoded = value.encode("utf-8")
+        if len(encoded) > _MAX_ATTRIBUTE_BYTES:
+            raise ValueError(f"attribute {name}: {len(encoded)} bytes of text, {_MAX_ATTRIBUTE_BYTES} at most")
+        dtype = h5t.py_create(h5py.string_dtype("utf-8", max(1, len(encoded))), logical=True)
+        data = np.array(encoded, f"S{max(1, len(encoded))}")
+    elif isinstance(value, int):
+        data = np.array(value, "<i8")
+        dtype = h5t.py_create(data.dtype, logical=True)
+    else:
+        data = np.array(value, "<f8")
+        dtype = h5t.py_create(data.dtype, logical=True)
+    if h5a.exists(obj.id, key):
+        old = h5a.open(obj.id, key)
+        if old.get_type() == dtype:
+            old.write(data, mtype=dtype)
+            return
+        h5a.delete(obj.id, key)
+    h5a.create(obj.id, key, dtype, h5s.create(h5s.SCALAR)).write(data, mtype=dtype)
+
+
+def write_attributes(obj: h5py.Group | h5py.Dataset, values: Mapping[str, AttributeValue]) -> None:
+    """Write several attributes, in name order."""
+    for name in sorted(values):
+        write_attribute(obj, name, values[name])
+
+
+def read_attributes(obj: h5py.Group | h5py.Dataset) -> dict[str, AttributeValue]:
+    """All attributes of an object, in name order.
+
+    Raises
+    ------
+    InvalidArchive
+        If one is of a type the format doesn't have (spec C-7).
+    """
+    found: dict[str, AttributeValue] = {}
+    for i in range(h5a.get_num_attrs(obj.id)):
+        attribute = h5a.open(obj.id, index=i, index_type=h5py.h5.INDEX_NAME)
+        name = attribute.name.decode("utf-8", "replace")
+        where = f"{obj.name}@{name}"
+        kind = attribute.get_type()
+        if attribute.shape != ():
+            raise InvalidArchive(f"{where}: attributes are scalars, this one has shape {attribute.shape}")
+        if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
+            raw = np.zeros((), f"S{kind.get_size()}")
+            attribute.read(raw, mtype=kind)
+            found[name] = decode(bytes(raw), where)
+        elif isinstance(kind, h5t.TypeIntegerID) and kind.get_size() == 8 and kind.get_sign():
+            number = np.zeros((), "<i8")
+            attribute.read(number)
+            found[name] = int(number)
+        elif isinstance(kind, h5t.TypeFloatID) and kind.get_size() == 8:
+            real = np.zeros((), "<f8")
+            attribute.read(real)
+            found[name] = float(real)
+        else:
+            raise InvalidArchive(f"{where}: an attribute is fixed-length text, int64 or float64; this is {kind.dtype}")
+    return found
+
+
+def decode(raw: bytes, where: str) -> str:
+    """UTF-8 text from a file."""
+    try:
+        return raw.rstrip(b"\0").decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidArchive(f"{where}: text that isn't UTF-8") from None
+
+
+def table_dtype(columns: Sequence[Column], widths: Mapping[str, int]) -> np.dtype[Any]:
+    """The packed compound type of a table; a text column is as wide as its longest value."""
+    fields: list[tuple[str, Any]] = []
+    for column in columns:
+        if column.type == "str":
+            fields.append((column.name, h5py.string_dtype("utf-8", widths[column.name])))
+        else:
+            fields.append((column.name, "|u1" if column.type == "u1" else f"<{column.type}"))
+    return np.dtype(fields)
+
+
+def make_rows(columns: Sequence[Column], values: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Build a table's rows from its columns; texts are `str`."""
+    packed: dict[str, Any] = {}
+    widths: dict[str, int] = {}
+    for column in columns:
+        data = values[column.name]
+        if column.type == "str":
+            encoded = [text.encode("utf-8") for text in data]
+            widths[column.name] = max(1, max(map(len, encoded), default=1))
+            packed[column.name] = encoded
+        else:
+            packed[column.name] = data
+    length = len(packed[columns[0].name])
+    rows = np.zeros(length, table_dtype(columns, widths))
+    for name, data in packed.items():
+        rows[name] = data
+    return rows
+
+
+def write_table(
+    file: h5py.File,
+    rows: npt.NDArray[Any],
+    attributes: Mapping[str, AttributeValue] | None = None,
+) -> h5py.Dataset:
+    """Store rows as a compressed table that no group holds yet."""
+    chunk = max(1, TABLE_CHUNK_BYTES // rows.dtype.itemsize)
+    dataset = create_dataset(file, rows.dtype, len(rows), chunk, PORTABLE)
+    if len(rows):
+        dataset.write_direct(rows)
+    write_attributes(dataset, attributes or {})
+    return dataset
+
+
+def write_bytes(file: h5py.File, raw: bytes, attributes: Mapping[str, AttributeValue] | None = None) -> h5py.Dataset:
+    """Store bytes as a compressed stream, with their SHA-256, that no group holds yet."""
+    data = np.frombuffer(raw, np.uint8)
+    dataset = create_dataset(file, data.dtype, len(data), TABLE_CHUNK_BYTES, PORTABLE)
+    if len(data):
+        dataset.write_direct(data)
+    write_attributes(dataset, {BYTES_DIGEST: hashlib.sha256(raw).hexdigest(), **(attributes or {})})
+    return dataset
+
+
+def check_columns(dtype: np.dtype[Any], columns: Sequence[Column], where: str) -> None:
+    """Refuse a table whose columns aren't those of the format (spec T-2)."""
+    names = dtype.names
+    expected = tuple(column.name for column in columns)
+    if names != expected:
+        raise InvalidArchive(f"{where}: columns {names}, expected {expected}")
+    for column in columns:
+        found = dtype[column.name]
+        text = h5py.check_string_dtype(found)
+        if column.type == "str":
+            good = found.kind == "S" and text is not None and text.length is not None and text.encoding == "utf-8"
+        else:
+            good = found == np.dtype(f"<{column.type}")
+        if not good:
+            raise InvalidArchive(f"{where}: column {column.name} is {found}, expected {column.type}")
+
+
+def read_table(dataset: h5py.Dataset, columns: Sequence[Column]) -> npt.NDArray[Any]:
+    """A table's rows as they are stored.
+
+    Raises
+    ------
+    InvalidArchive
+        If its columns aren't those of the format, or its bytes are damaged.
+    """
+    check_columns(dataset.dtype, columns, dataset.name)
+    try:
+        rows: npt.NDArray[Any] = dataset[()]
+    except OSError as error:
+        raise InvalidArchive(f"{dataset.name}: the table is damaged ({error})") from None
+    return rows
+
+
+def text_column(rows: npt.NDArray[Any], name: str, where: str) -> list[str]:
+    """One text column as a list of `str`."""
+    return [decode(raw, where) for raw in rows[name].tolist()]

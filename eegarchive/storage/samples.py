@@ -1,0 +1,149 @@
+"""Reading the samples of one stored signal, and of pieces of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from h5py import h5d
+
+from eegarchive.errors import InvalidArchive
+from eegarchive.storage.codec import PORTABLE, codec_of, decode_portable, register_plugins
+from eegarchive.storage.workers import spread
+
+#: From so many chunks on, a read is spread over the cores.
+_PARALLEL_CHUNKS = 6
+_BLOCK_CHUNKS = 8
+
+#: Puts samples where they belong: (samples as stored, view of the output).
+Put = Callable[[npt.NDArray[Any], npt.NDArray[Any]], None]
+
+
+def copy(samples: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Put samples as they are."""
+    out[...] = samples
+
+
+class StoredSamples:
+    """The samples of one object of /data. Safe to use from several threads.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        Already checked by the guard.
+    """
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self.dataset = dataset
+        self.where = str(dataset.name)
+        self.dtype: np.dtype[Any] = dataset.dtype
+        self.length: int = dataset.shape[0]
+        creation = dataset.id.get_create_plist()
+        compact = creation.get_layout() == h5d.COMPACT
+        self.chunk: int = self.length if compact else creation.get_chunk()[0]
+        #: None where the samples lie in the object header.
+        self.codec = None if compact else codec_of(creation, self.where)
+        self._last: tuple[int, npt.NDArray[Any]] = (-1, np.empty(0, self.dtype))
+        if self.codec is not None and self.codec is not PORTABLE:
+            register_plugins()
+            self._check_chunks()
+
+    def _check_chunks(self) -> None:
+        """Make sure that HDF5 won't answer with fill values or skip its filters."""
+        found: list[int] = []
+        masks: list[int] = []
+
+        def note(info: Any) -> None:
+            found.append(info.chunk_offset[0])
+            masks.append(info.filter_mask)
+
+        self.dataset.id.chunk_iter(note)
+        if sorted(found) != list(range(0, self.length, self.chunk)) or any(masks):
+            raise InvalidArchive(f"{self.where}: chunks are missing, doubled or unfiltered; the file is damaged")
+
+    def read(self, start: int, stop: int, out: npt.NDArray[Any], put: Put = copy) -> None:
+        """Put samples [start, stop) into `out`, which is as long.
+
+        Raises
+        ------
+        InvalidArchive
+            If a chunk is damaged or missing.
+        """
+        if stop <= start:
+            return
+        step = self.chunk if self.codec is PORTABLE else self.chunk * _BLOCK_CHUNKS
+        read = self._read_chunk if self.codec is PORTABLE else self._read_block
+        edges = [start, *range(start - start % step + step, stop, step), stop]
+
+        def one(i: int) -> None:
+            a, b = edges[i], edges[i + 1]
+            put(read(a, b), out[a - start : b - start])
+
+        parts = range(len(edges) - 1)
+        if (stop - start) < _PARALLEL_CHUNKS * self.chunk:
+            for i in parts:
+                one(i)
+        else:
+            for _ in spread(one, parts):
+                pass
+
+    def _read_chunk(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Samples of one chunk, by our own decoder; the last one is kept for the next small window."""
+        first = start - start % self.chunk
+        kept, chunk = self._last
+        if kept != first:
+            chunk = self._decode(first)
+            self._last = (first, chunk)
+        return chunk[start - first : stop - first]
+
+    def _decode(self, first: int) -> npt.NDArray[Any]:
+        try:
+            mask, raw = self.dataset.id.read_direct_chunk((first,))
+        except OSError as error:
+            raise InvalidArchive(f"{self.where}: the chunk of sample {first} can't be read ({error})") from None
+        if mask:
+            raise InvalidArchive(f"{self.where}: the chunk of sample {first} skips its filters; the file is damaged")
+        return decode_portable(raw, self.dtype, self.chunk, self.where)
+
+    def _read_block(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Samples through HDF5's filters."""
+        out = np.empty(stop - start, self.dtype)
+        try:
+            self.dataset.read_direct(out, np.s_[start:stop])
+        except OSError as error:
+            raise InvalidArchive(f"{self.where}: samples {start} to {stop} can't be read ({error})") from None
+        return out
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a stored signal: samples [start, stop) of the object named `data`."""
+
+    data: str
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def read_pieces(
+    pieces: Sequence[Piece],
+    stored: Callable[[str], StoredSamples],
+    start: int,
+    stop: int,
+    out: npt.NDArray[Any],
+    put: Put = copy,
+) -> None:
+    """Put samples [start, stop) of a signal made of pieces into `out`."""
+    at = 0
+    for piece in pieces:
+        a, b = max(start, at), min(stop, at + len(piece))
+        if a < b:
+            shift = piece.start - at
+            stored(piece.data).read(a + shift, b + shift, out[a - start : b - start], put)
+        at += len(piece)

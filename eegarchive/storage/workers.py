@@ -1,0 +1,49 @@
+"""One thread pool for each process, made when first needed and never inherited over a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_THREAD_NAME = "eegarchive"
+
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+
+
+def num_cores() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def pool() -> ThreadPoolExecutor:
+    """The process's pool, one thread for each core."""
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(num_cores(), thread_name_prefix=_THREAD_NAME)
+        return _pool
+
+
+def spread(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Results in order, computed by the pool; by the caller itself where that is one of its threads."""
+    if threading.current_thread().name.startswith(_THREAD_NAME):
+        return map(function, items)
+    return pool().map(function, items)
+
+
+def _forget() -> None:
+    global _pool, _lock
+    _lock, _pool = threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
