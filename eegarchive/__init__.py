@@ -1,7 +1,10 @@
 """eegarchive: one EEG or sleep recording session, one HDF5 file."""
 
+from eegarchive._version import __version__
 from eegarchive.archive import Archive
 from eegarchive.archive import open_archive as open
+from eegarchive.batch import BatchReport, convert_many
+from eegarchive.check import Finding
 from eegarchive.convert import ConvertReport, convert
 from eegarchive.errors import (
     EDFError,
@@ -15,14 +18,16 @@ from eegarchive.errors import (
     VerificationFailed,
 )
 from eegarchive.export import export
-
-__version__ = "0.1.0"
+from eegarchive.summary import summarize
+from eegarchive.verify import verify
 
 __all__ = [
     "Archive",
+    "BatchReport",
     "ConvertReport",
     "EDFError",
     "EEGArchiveError",
+    "Finding",
     "InvalidArchive",
     "NotInArchive",
     "OddInput",
@@ -30,7 +35,11 @@ __all__ = [
     "UnsafeArchive",
     "UnsupportedVersion",
     "VerificationFailed",
+    "__version__",
     "convert",
+    "convert_many",
     "export",
     "open",
+    "summarize",
+    "verify",
 ]

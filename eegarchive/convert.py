@@ -17,16 +17,17 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive import channels, digest, edf, layout, provenance, recording
+from eegarchive import channels, digest, edf, layout, provenance, recording, records
 from eegarchive.errors import EDFError, OddInput, VerificationFailed
 from eegarchive.export import Progress, rebuilt_sha256
 from eegarchive.storage import objects, seal
-from eegarchive.storage.codec import CODECS, PORTABLE, Codec, encode_portable
+from eegarchive.storage.codec import CODECS, PORTABLE, Codec
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.files import drop_from_memory, new_file, refuse_existing
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.samples import Piece
 from eegarchive.storage.workers import pool, spread
+from eegarchive.storage.writer import ChunkWriter
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,10 @@ def _verify(path: Path, source: Path, expected: str, progress: Progress | None) 
     finally:
         file.close()
     if found != expected:
-        raise VerificationFailed(f"{source}: what was read back from disk isn't what was read; the new archive was removed. Check the disk and memory")
+        raise VerificationFailed(
+            f"{source}: what was read back from disk isn't what was read; "
+            "the new archive was removed. Check the disk and memory"
+        )
 
 
 def _provenance(
@@ -196,76 +200,6 @@ def _provenance(
     }
 
 
-class _ChunkWriter:
-    """Writes one dataset chunk by chunk: samples come in as they are read, whole chunks go out."""
-
-    def __init__(
-        self,
-        h5: h5py.File,
-        dtype: np.dtype[Any],
-        length: int,
-        chunk: int,
-        codec: Codec,
-        attributes: Mapping[str, AttributeValue],
-        digest_attribute: str,
-    ) -> None:
-        fill = np.iinfo(dtype).min if dtype.kind == "i" else None
-        self.dataset = objects.create_dataset(h5, dtype, length, chunk, codec, fill)
-        self.attributes = dict(attributes)
-        self.length = length
-        self._digest_attribute = digest_attribute
-        # written now so that the header is in one place; the last step puts the digest itself there
-        objects.write_attributes(self.dataset, {**attributes, digest_attribute: "0" * 64})
-        chunked = self.dataset.chunks
-        self._encodes = codec is PORTABLE and chunked is not None
-        self._buffer = np.zeros(chunked[0] if chunked else length, dtype)
-        self._filled = 0
-        self._at = 0
-        self._hash = hashlib.sha256()
-
-    def append(self, samples: npt.NDArray[Any]) -> list[Any]:
-        """Take samples; return the chunks they complete, encoded. Runs in any thread."""
-        self._hash.update(samples)
-        out, chunk = [], len(self._buffer)
-        at = 0
-        while at < len(samples):
-            if self._filled == 0 and len(samples) - at >= chunk:
-                out.append(self._encode(samples[at : at + chunk]))
-                at += chunk
-                continue
-            take = min(chunk - self._filled, len(samples) - at)
-            self._buffer[self._filled : self._filled + take] = samples[at : at + take]
-            self._filled += take
-            at += take
-            if self._filled == chunk:
-                out.append(self._encode(self._buffer))
-                self._filled = 0
-        return out
-
-    def _encode(self, chunk: npt.NDArray[Any]) -> Any:
-        return encode_portable(chunk) if self._encodes else chunk.copy()
-
-    def write(self, chunks: list[Any]) -> None:
-        """Store encoded chunks behind those before."""
-        for chunk in chunks:
-            if self._encodes:
-                self.dataset.id.write_direct_chunk((self._at,), chunk, 0)
-            else:
-                count = min(len(chunk), self.length - self._at)
-                self.dataset.write_direct(chunk, np.s_[:count], np.s_[self._at : self._at + count])
-            self._at += len(self._buffer)
-
-    def finish(self) -> str:
-        """Store the last, part-filled chunk and the digest; return the digest."""
-        if self._filled:
-            self._buffer[self._filled :] = 0
-            self.write([self._encode(self._buffer)])
-            self._filled = 0
-        found = self._hash.hexdigest()
-        objects.write_attribute(self.dataset, self._digest_attribute, found)
-        return found
-
-
 @dataclass(frozen=True)
 class _Written:
     kind: str
@@ -279,20 +213,42 @@ class _Conversion:
     def __init__(self, h5: h5py.File, file: BinaryIO, header: edf.Header, codec: Codec) -> None:
         self.h5, self.file, self.header = h5, file, header
         ordinary = [s for s in header.signals if not s.is_annotation]
-        self.names = dict(zip((s.index for s in ordinary), channels.link_names([s.label for s in ordinary]), strict=True))
-        if len(set(s.label.strip() for s in ordinary)) < len(ordinary):
-            header.oddities.append(edf.Oddity("duplicate-labels", "several signals have the same label; their names are numbered"))
+        self.names = dict(
+            zip((s.index for s in ordinary), channels.link_names([s.label for s in ordinary]), strict=True)
+        )
+        if len({s.label.strip() for s in ordinary}) < len(ordinary):
+            header.oddities.append(
+                edf.Oddity(
+                    "duplicate-labels", "several signals have the same label; their names are numbered"
+                )
+            )
         self.writers = [self._writer(signal, codec) for signal in header.signals]
         self.times = recording.Timekeeper(header)
 
-    def _writer(self, signal: edf.SignalHeader, codec: Codec) -> _ChunkWriter:
+    def _writer(self, signal: edf.SignalHeader, codec: Codec) -> ChunkWriter:
         length = signal.samples_per_record * self.header.num_records
         if signal.is_annotation:
             size = length * self.header.sample_bytes
-            return _ChunkWriter(self.h5, np.dtype("u1"), size, layout.CHUNK_BYTES, PORTABLE, {"label": signal.label}, layout.BYTES_DIGEST)
+            return ChunkWriter(
+                self.h5,
+                np.dtype("u1"),
+                size,
+                layout.CHUNK_BYTES,
+                PORTABLE,
+                {"label": signal.label},
+                layout.BYTES_DIGEST,
+            )
         dtype = np.dtype("<i4" if self.header.is_bdf else "<i2")
         attributes = recording.signal_attributes(self.header, signal)
-        return _ChunkWriter(self.h5, dtype, length, layout.CHUNK_BYTES // dtype.itemsize, codec, attributes, layout.SAMPLES_DIGEST)
+        return ChunkWriter(
+            self.h5,
+            dtype,
+            length,
+            layout.CHUNK_BYTES // dtype.itemsize,
+            codec,
+            attributes,
+            layout.SAMPLES_DIGEST,
+        )
 
     def run(self, progress: Progress | None) -> _Written:
         """Write the archive's members; return what the root's attributes need to say."""
@@ -324,37 +280,44 @@ class _Conversion:
         file.seek(len(header.raw))
         _report(progress, len(header.raw))
         spr = [s.samples_per_record for s in header.signals]
-        blocks = edf.plan_blocks(spr, header.sample_bytes, header.num_records)
-        pending: Future[npt.NDArray[np.uint8]] | None = None
-        block = next(blocks, None)
-        if block is not None:
-            pending = pool().submit(edf.read_block, file, block)
-        while block is not None and pending is not None:
-            raw = pending.result()
-            following = next(blocks, None)
+        blocks = records.plan_blocks(spr, header.sample_bytes, header.num_records)
+        reading = _submit_read(file, next(blocks, None))
+        finished: list[tuple[records.Part, list[Any]]] = []
+        while reading is not None:
+            block, raw = reading.result()
+            reading = _submit_read(file, next(blocks, None))
             hashing = pool().submit(source_hash.update, raw)
-            if following is not None:
-                pending = pool().submit(edf.read_block, file, following)
 
-            def take(part: edf.Part, raw: npt.NDArray[np.uint8] = raw) -> list[Any]:
+            def take(part: records.Part, raw: npt.NDArray[np.uint8] = raw) -> list[Any]:
                 own = raw[:, part.column : part.column + part.width]
                 if header.signals[part.signal].is_annotation:
                     return self.writers[part.signal].append(np.ascontiguousarray(own).reshape(-1))
-                return self.writers[part.signal].append(edf.decode_samples(own, header.is_bdf))
+                return self.writers[part.signal].append(records.decode_samples(own, header.is_bdf))
 
-            for part, chunks in zip(block.parts, spread(take, block.parts), strict=True):
-                self.writers[part.signal].write(chunks)
+            taking = spread(take, block.parts)
+            self._write_chunks(finished)  # the last block's, while the pool encodes this one's
+            for part in block.parts:
                 if header.signals[part.signal].is_annotation:
                     self.times.take(part.signal, raw[:, part.column : part.column + part.width])
+            finished = list(zip(block.parts, taking, strict=True))
             hashing.result()
             _report(progress, raw.size)
-            block = following
-        self.tail = file.read(header.file_size - header.tail_start) if header.file_size > header.tail_start else b""
+        self._write_chunks(finished)
+        self.tail = (
+            file.read(header.file_size - header.tail_start) if header.file_size > header.tail_start else b""
+        )
         source_hash.update(self.tail)
         _report(progress, len(self.tail))
-        if os.fstat(file.fileno()).st_size != header.file_size or len(self.tail) != header.file_size - header.tail_start:
+        if (
+            os.fstat(file.fileno()).st_size != header.file_size
+            or len(self.tail) != header.file_size - header.tail_start
+        ):
             raise EDFError(f"{file.name}: changed its size while it was read; is it still being written?")
         return source_hash.hexdigest()
+
+    def _write_chunks(self, finished: list[tuple[records.Part, list[Any]]]) -> None:
+        for part, chunks in finished:
+            self.writers[part.signal].write(chunks)
 
     def _write_state(self) -> dict[str, Any]:
         """Name the stored signals and write the state's tables; return its members and digest."""
@@ -371,7 +334,9 @@ class _Conversion:
         rows = {
             layout.SEGMENTS: self.times.segment_rows(),
             layout.ANNOTATIONS: self.times.annotation_rows(),
-            layout.EPOCHS: objects.make_rows(layout.STATE_TABLES[layout.EPOCHS], {"epoch": [], "start": [], "duration": [], "masked": []}),
+            layout.EPOCHS: objects.make_rows(
+                layout.STATE_TABLES[layout.EPOCHS], {"epoch": [], "start": [], "duration": [], "masked": []}
+            ),
             layout.PIECES: objects.make_rows(
                 layout.STATE_TABLES[layout.PIECES],
                 {
@@ -385,7 +350,9 @@ class _Conversion:
         attributes: dict[str, dict[str, AttributeValue]] = {name: {} for name in rows}
         start = self.header.start()
         attributes[layout.SEGMENTS] = {layout.CLOCK_START: start.isoformat() if start else ""}
-        tables = {name: digest.table_digest(rows[name], attributes[name]) for name in rows if name != layout.PIECES}
+        tables = {
+            name: digest.table_digest(rows[name], attributes[name]) for name in rows if name != layout.PIECES
+        }
         return {
             "signals": signals,
             "tables": {name: objects.write_table(self.h5, rows[name], attributes[name]) for name in rows},
@@ -447,6 +414,13 @@ class _Conversion:
             },
         )
         objects.link(objects.write_table(self.h5, rows), self.h5, layout.HISTORY)
+
+
+def _submit_read(
+    file: BinaryIO, block: records.Block | None
+) -> Future[tuple[records.Block, npt.NDArray[np.uint8]]] | None:
+    """Start to read a block in the background; None when there is none left."""
+    return None if block is None else pool().submit(lambda: (block, records.read_block(file, block)))
 
 
 def _report(progress: Progress | None, count: int) -> None:

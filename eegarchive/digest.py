@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from eegarchive.errors import InvalidArchive
 from eegarchive.layout import (
     ARCHIVE_DIGEST,
     BYTES_DIGEST,
@@ -60,7 +61,9 @@ def samples_digest(samples: npt.NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))).hexdigest()
 
 
-def signal_digest(dtype: np.dtype[Any], length: int, samples_sha256: str, attributes: Mapping[str, AttributeValue]) -> str:
+def signal_digest(
+    dtype: np.dtype[Any], length: int, samples_sha256: str, attributes: Mapping[str, AttributeValue]
+) -> str:
     """Name of a signal in /data (spec D-3)."""
     described = {name: value for name, value in attributes.items() if name != SAMPLES_DIGEST}
     return _sha256(
@@ -164,7 +167,11 @@ def _dataset_lines(path: str, dataset: h5py.Dataset) -> list[str]:
     guard.check_dataset(dataset)
     attributes = read_attributes(dataset)
     if dataset.is_virtual:
-        return [f"virtual {_hex(path)} {_type(dataset.dtype)} {dataset.shape[0]}", *_mapping_lines(dataset), *_attribute_lines(attributes)]
+        return [
+            f"virtual {_hex(path)} {_type(dataset.dtype)} {dataset.shape[0]}",
+            *_mapping_lines(dataset),
+            *_attribute_lines(attributes),
+        ]
     if BYTES_DIGEST in attributes:
         return [f"bytes {_hex(path)} {dataset.shape[0]}", *_attribute_lines(attributes)]
     if dataset.dtype.names is not None:
@@ -174,9 +181,31 @@ def _dataset_lines(path: str, dataset: h5py.Dataset) -> list[str]:
 
 
 def _mapping_lines(dataset: h5py.Dataset) -> list[str]:
-    lines = []
-    for source in dataset.virtual_sources():
-        low, high = source.vspace.get_select_bounds()
-        start, stop = source.src_space.get_select_bounds()
-        lines.append(f"source {_hex(source.dset_name.removeprefix(f'/{DATA}/'))} {start[0]} {stop[0] + 1} {low[0]} {high[0] + 1}")
-    return lines
+    return [f"source {data} {a} {b} {c} {d}" for data, a, b, c, d in mapping(dataset)]
+
+
+def mapping(dataset: h5py.Dataset) -> list[tuple[str, int, int, int, int]]:
+    """What a virtual dataset shows: (data, start, stop) and the (start, stop) where it is shown.
+
+    Raises
+    ------
+    InvalidArchive
+        If a selection isn't one plain run.
+    """
+    creation = dataset.id.get_create_plist()
+    found = []
+    for i in range(creation.get_virtual_count()):
+        runs = []
+        for space in (creation.get_virtual_srcspace(i), creation.get_virtual_vspace(i)):
+            low, high = space.get_select_bounds()
+            if space.get_select_npoints() != high[0] - low[0] + 1:
+                raise InvalidArchive(f"{dataset.name}: a virtual mapping that isn't one run of samples")
+            runs += [int(low[0]), int(high[0]) + 1]
+        found.append((creation.get_virtual_dsetname(i).removeprefix(f"/{DATA}/"), *runs))
+    return sorted(found, key=lambda run: run[3])
+
+
+def has_conspicuous_fill(dataset: h5py.Dataset) -> bool:
+    """Whether a virtual dataset's fill value is the type's minimum or NaN (spec P-7)."""
+    fill = dataset.fillvalue
+    return bool(np.isnan(fill)) if dataset.dtype.kind == "f" else bool(fill == np.iinfo(dataset.dtype).min)

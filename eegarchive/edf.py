@@ -1,4 +1,4 @@
-"""EDF, EDF+, BDF and BDF+ bytes: the header as a table of fields, and the data records.
+"""EDF, EDF+, BDF and BDF+ headers, as a table of fields.
 
 Sources: Kemp et al. 1992 (EDF), Kemp & Olivan 2003 (EDF+), the BioSemi file format (BDF). What bends
 those texts is taken as it is and reported as an :class:`Oddity`, never repaired.
@@ -9,13 +9,12 @@ from __future__ import annotations
 import datetime
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from eegarchive.errors import EDFError
 
@@ -47,8 +46,6 @@ SIGNAL_FIELDS = (
 )
 FILE_HEADER_BYTES = sum(width for _, width in FILE_FIELDS)
 SIGNAL_HEADER_BYTES = sum(width for _, width in SIGNAL_FIELDS)
-#: How many bytes of data records are handled at once.
-BLOCK_BYTES = 8 * 2**20
 ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
@@ -88,11 +85,10 @@ class SignalHeader:
             self.digital_minimum,
             self.digital_maximum,
         )
-        if any(limit is None or not np.isfinite(limit) for limit in limits):
+        known = [limit for limit in limits if limit is not None]
+        if len(known) < len(limits):
             return None
-        physical_minimum, physical_maximum, digital_minimum, digital_maximum = limits
-        assert physical_minimum is not None and physical_maximum is not None
-        assert digital_minimum is not None and digital_maximum is not None
+        physical_minimum, physical_maximum, digital_minimum, digital_maximum = known
         if physical_maximum == physical_minimum or digital_maximum == digital_minimum:
             return None
         scale = (physical_maximum - physical_minimum) / (digital_maximum - digital_minimum)
@@ -154,13 +150,19 @@ class Header:
                 if date is None:
                     date = short_date
                 elif (date.day, date.month, date.year % 100) != (day, month, year % 100):
-                    self._odd("start-dates-differ", f"start date {self.texts['startdate']!r} and the recording field's {date} differ; the latter counts")
+                    self._odd(
+                        "start-dates-differ",
+                        f"start date {self.texts['startdate']!r} and the recording field's {date} differ; "
+                        "the latter counts",
+                    )
             if date is None or time is None:
                 raise ValueError
             return datetime.datetime.combine(date, datetime.time(*time))
         except ValueError:
             stated = f"{self.texts['startdate']!r} {self.texts['starttime']!r}"
-            self._odd("start-unknown", f"start date and time {stated} don't parse; the archive has no start time")
+            self._odd(
+                "start-unknown", f"start date and time {stated} don't parse; the archive has no start time"
+            )
             return None
 
     def _odd(self, code: str, message: str) -> None:
@@ -243,17 +245,29 @@ def read_header(file: BinaryIO, name: str) -> Header:
     count = _decode_count(fields["num_signals"])
     if count is None and stated_bytes is not None and stated_bytes % SIGNAL_HEADER_BYTES == 0:
         count = stated_bytes // SIGNAL_HEADER_BYTES - 1
-        odd("num-signals", f"the number of signals is {fields['num_signals']!r}; {count} follow from the header's size")
+        odd(
+            "num-signals",
+            f"the number of signals is {fields['num_signals']!r}; {count} follow from the header's size",
+        )
     if count is None or count < 0:
         raise EDFError(f"{name}: byte 252: the number of signals is {fields['num_signals']!r}, not a number")
     header_bytes = FILE_HEADER_BYTES + count * SIGNAL_HEADER_BYTES
     if size < header_bytes:
-        raise EDFError(f"{name}: ends at byte {size}, inside its header of {header_bytes} bytes for {count} signals")
+        raise EDFError(
+            f"{name}: ends at byte {size}, inside its header of {header_bytes} bytes for {count} signals"
+        )
     if stated_bytes is not None and header_bytes < stated_bytes <= size:
-        odd("header-longer", f"the header states {stated_bytes} bytes where {count} signals need {header_bytes}; data start where it states")
+        odd(
+            "header-longer",
+            f"the header states {stated_bytes} bytes where {count} signals need {header_bytes}; "
+            "data start where it states",
+        )
         header_bytes = stated_bytes
     elif stated_bytes != header_bytes:
-        odd("header-size", f"the header states its size as {fields['bytes_in_header']!r}; {count} signals need {header_bytes}")
+        odd(
+            "header-size",
+            f"the header states its size as {fields['bytes_in_header']!r}; {count} signals need {header_bytes}",
+        )
     rest = file.read(header_bytes - FILE_HEADER_BYTES)
     signals = _parse_signals(rest, count, name, odd)
 
@@ -261,8 +275,14 @@ def read_header(file: BinaryIO, name: str) -> Header:
     ordinary = [s for s in signals if not s.is_annotation]
     if duration is None or duration < 0:
         if ordinary:
-            raise EDFError(f"{name}: byte 244: the record duration is {fields['record_duration']!r}, so no signal has a sampling rate")
-        odd("record-duration", f"the record duration is {fields['record_duration']!r}; there are annotations only, so 0 is taken")
+            raise EDFError(
+                f"{name}: byte 244: the record duration is {fields['record_duration']!r}, "
+                "so no signal has a sampling rate"
+            )
+        odd(
+            "record-duration",
+            f"the record duration is {fields['record_duration']!r}; there are annotations only, so 0 is taken",
+        )
         duration = Fraction(0)
     elif duration == 0 and any(s.samples_per_record for s in ordinary):
         odd("record-duration-zero", "records last 0 s and have samples; 1 s is taken, as MNE does")
@@ -278,7 +298,10 @@ def read_header(file: BinaryIO, name: str) -> Header:
         oddities=oddities,
     )
     if any(byte > 126 or byte < 32 for byte in (first + rest)[8:]):
-        odd("header-not-ascii", "the header has bytes outside printable ASCII; texts are read as UTF-8 or Latin-1")
+        odd(
+            "header-not-ascii",
+            "the header has bytes outside printable ASCII; texts are read as UTF-8 or Latin-1",
+        )
     _count_records(header, fields["num_data_records"], odd)
     _check_plus(header, odd)
     return header
@@ -293,7 +316,9 @@ def _is_bdf(version: bytes, name: str, odd: Report) -> bool:
             odd("version", f"the version field is {version!r} where BDF has b'\\xffBIOSEMI'")
         return True
     if version.strip(b" \0") != b"0":
-        raise EDFError(f"{name}: byte 0: the version field is {version!r}: neither EDF (b'0') nor BDF (b'\\xffBIOSEMI')")
+        raise EDFError(
+            f"{name}: byte 0: the version field is {version!r}: neither EDF (b'0') nor BDF (b'\\xffBIOSEMI')"
+        )
     if version != b"0       ":
         odd("version", f"the version field is {version!r} where EDF has b'0       '")
     return False
@@ -308,7 +333,10 @@ def _parse_signals(raw: bytes, count: int, name: str, odd: Report) -> list[Signa
         samples = _decode_count(own["samples_per_record"])
         if samples is None or samples < 0:
             at = FILE_HEADER_BYTES + 216 * count + 8 * i
-            raise EDFError(f"{name}: byte {at}: signal {i} ({label!r}) has {own['samples_per_record']!r} samples per record, not a number")
+            raise EDFError(
+                f"{name}: byte {at}: signal {i} ({label!r}) "
+                f"has {own['samples_per_record']!r} samples per record, not a number"
+            )
         limits = {}
         for key in ("physical_minimum", "physical_maximum", "digital_minimum", "digital_maximum"):
             number = decode_number(own[key])
@@ -324,7 +352,10 @@ def _parse_signals(raw: bytes, count: int, name: str, odd: Report) -> list[Signa
         if signal.is_annotation:
             continue
         if signal.calibration is None:
-            odd("not-calibrated", f"signal {i} ({label!r}): its physical and digital limits define no scale; values stay digital")
+            odd(
+                "not-calibrated",
+                f"signal {i} ({label!r}): its physical and digital limits define no scale; values stay digital",
+            )
         elif limits["digital_minimum"] > limits["digital_maximum"]:  # type: ignore[operator]
             odd("digital-limits-reversed", f"signal {i} ({label!r}): digital minimum above digital maximum")
         if samples == 0:
@@ -339,9 +370,15 @@ def _count_records(header: Header, stated: bytes, odd: Report) -> None:
     if header.record_bytes:
         header.num_records = data_bytes // header.record_bytes
     if stated_count == -1:
-        odd("num-records-unknown", f"the header gives -1 records (recording not closed); {header.num_records} are there")
+        odd(
+            "num-records-unknown",
+            f"the header gives -1 records (recording not closed); {header.num_records} are there",
+        )
     elif stated_count != header.num_records:
-        odd("num-records", f"the header gives {decode_text(stated) or 'no'} records; {header.num_records} whole ones are there")
+        odd(
+            "num-records",
+            f"the header gives {decode_text(stated) or 'no'} records; {header.num_records} whole ones are there",
+        )
     tail = header.file_size - header.tail_start
     if tail:
         odd("tail", f"{tail} bytes follow the last whole record; they are kept for export and not decoded")
@@ -351,85 +388,13 @@ def _check_plus(header: Header, odd: Report) -> None:
     has_annotations = any(s.is_annotation for s in header.signals)
     plus = "+" in header.stated_kind
     if has_annotations and not plus:
-        odd("plus-not-stated", f"there are annotation signals, but the reserved field is {header.texts['reserved']!r}; they are read as such")
+        odd(
+            "plus-not-stated",
+            "there are annotation signals, "
+            f"but the reserved field is {header.texts['reserved']!r}; they are read as such",
+        )
     if plus and not has_annotations:
-        odd("plus-without-annotations", f"{header.stated_kind} without an annotation signal; records are taken as contiguous")
-
-
-@dataclass(frozen=True)
-class Part:
-    """Bytes of one signal in a block: columns [column, column + width) of every row."""
-
-    signal: int
-    column: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Block:
-    """A run of data bytes that is handled at once: some whole records, or a part of a huge one.
-
-    Its bytes are `rows` rows of `width`; each signal's samples follow those of the block before.
-    """
-
-    rows: int
-    width: int
-    parts: tuple[Part, ...]
-
-
-def plan_blocks(samples_per_record: Sequence[int], sample_bytes: int, num_records: int) -> Iterator[Block]:
-    """Cut the data records into blocks of a bounded size, in file order.
-
-    A record larger than the bound is cut inside, between or within its signals.
-    """
-    widths = [count * sample_bytes for count in samples_per_record]
-    record = sum(widths)
-    if record == 0:
-        return
-    if record <= BLOCK_BYTES:
-        columns = np.cumsum([0, *widths]).tolist()
-        parts = tuple(Part(i, columns[i], width) for i, width in enumerate(widths))
-        at_once = BLOCK_BYTES // record
-        for first in range(0, num_records, at_once):
-            yield Block(min(at_once, num_records - first), record, parts)
-        return
-    step = BLOCK_BYTES // sample_bytes * sample_bytes
-    for _ in range(num_records):
-        for i, width in enumerate(widths):
-            for at in range(0, width, step):
-                size = min(step, width - at)
-                yield Block(1, size, (Part(i, 0, size),))
-
-
-def read_block(file: BinaryIO, block: Block) -> npt.NDArray[np.uint8]:
-    """Read the next block's bytes, shape (rows, width)."""
-    out = np.empty((block.rows, block.width), np.uint8)
-    view = memoryview(out.reshape(-1))
-    done = 0
-    while done < len(view):
-        got = file.readinto(view[done:])  # type: ignore[attr-defined]
-        if not got:
-            raise EDFError(f"{file.name}: ended at byte {file.tell()} while it was read; is it still being written?")
-        done += got
-    return out
-
-
-def decode_samples(raw: npt.NDArray[np.uint8], is_bdf: bool) -> npt.NDArray[np.int16 | np.int32]:
-    """Samples of one signal from its bytes in some records, shape (records, bytes) to (samples,).
-
-    EDF has 16-bit, BDF 24-bit two's complement, both little-endian.
-    """
-    if not is_bdf:
-        return np.ascontiguousarray(raw).reshape(-1).view("<i2")
-    wide = np.empty((raw.size // 3, 4), np.uint8)
-    wide[:, 0] = 0
-    wide[:, 1:] = np.ascontiguousarray(raw).reshape(-1, 3)
-    samples = wide.reshape(-1).view("<i4")
-    return np.right_shift(samples, 8, out=samples)
-
-
-def encode_samples(samples: npt.NDArray[np.int16 | np.int32], is_bdf: bool) -> npt.NDArray[np.uint8]:
-    """Bytes of samples as they stand in a file; the inverse of :func:`decode_samples`."""
-    if not is_bdf:
-        return np.ascontiguousarray(samples, "<i2").view(np.uint8)
-    return np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)[:, :3].reshape(-1)
+        odd(
+            "plus-without-annotations",
+            f"{header.stated_kind} without an annotation signal; records are taken as contiguous",
+        )

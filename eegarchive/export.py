@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive import edf
+from eegarchive import records
 from eegarchive.archive import Archive, open_archive
 from eegarchive.errors import EEGArchiveError, InvalidArchive
 from eegarchive.layout import (
@@ -81,10 +81,14 @@ def export(
 
 def _export(archive: Archive, target: Path, overwrite: bool, progress: Progress | None) -> str:
     if archive.digest != archive.provenance["source_digest"]:
-        raise EEGArchiveError(f"{archive.path}: this state isn't the source any more; only {archive.path}@{SOURCE_FREEZE} exports so far")
+        raise EEGArchiveError(
+            f"{archive.path}: this state isn't the source any more; only {archive.path}@{SOURCE_FREEZE} exports so far"
+        )
     expected = ".bdf" if str(archive.provenance["source_kind"]).startswith("BDF") else ".edf"
     if target.suffix.lower() != expected:
-        raise EEGArchiveError(f"{target}: the recording is {archive.provenance['source_kind']}; name the file *{expected}")
+        raise EEGArchiveError(
+            f"{target}: the recording is {archive.provenance['source_kind']}; name the file *{expected}"
+        )
     with new_file(target, overwrite) as temporary:
         digest = hashlib.sha256()
         with open(temporary, "wb") as file:
@@ -94,7 +98,9 @@ def _export(archive: Archive, target: Path, overwrite: bool, progress: Progress 
                 if progress is not None:
                     progress(len(block))
         if digest.hexdigest() != archive.provenance["source_sha256"]:
-            raise InvalidArchive(f"{archive.path}: the rebuilt bytes aren't the source's; run `eegarchive verify`. Nothing was written")
+            raise InvalidArchive(
+                f"{archive.path}: the rebuilt bytes aren't the source's; run `eegarchive verify`. Nothing was written"
+            )
     return digest.hexdigest()
 
 
@@ -128,10 +134,10 @@ def rebuild(file: ArchiveFile) -> Iterator[memoryview]:
     ]
     yield memoryview(_stream(file, EDF_HEADER))
     at = [0] * len(sources)
-    for block in edf.plan_blocks(channels["samples_per_record"].tolist(), sample_bytes, num_records):
+    for block in records.plan_blocks(channels["samples_per_record"].tolist(), sample_bytes, num_records):
         out = np.empty((block.rows, block.width), np.uint8)
 
-        def fill(part: edf.Part, out: npt.NDArray[np.uint8] = out, rows: int = block.rows) -> None:
+        def fill(part: records.Part, out: npt.NDArray[np.uint8] = out, rows: int = block.rows) -> None:
             count = rows * part.width
             raw = sources[part.signal](at[part.signal], count)
             at[part.signal] += count
@@ -150,14 +156,16 @@ _Source = Callable[[int, int], npt.NDArray[np.uint8]]
 def _signal_source(state: State, name: str, sample_bytes: int) -> _Source:
     signal = state.signals[name]
     if signal.dtype.str != ("<i4" if sample_bytes == 3 else "<i2"):
-        raise InvalidArchive(f"{state!r}: signal {name!r} of the source is {signal.dtype}, not digital integers")
+        raise InvalidArchive(
+            f"{state!r}: signal {name!r} of the source is {signal.dtype}, not digital integers"
+        )
 
     def read(start: int, count: int) -> npt.NDArray[np.uint8]:
         samples = np.empty(count // sample_bytes, signal.dtype)
         first = start // sample_bytes
         _check_end(first + len(samples), len(signal), name)
         signal.read_into(samples, first, first + len(samples), copy)
-        return edf.encode_samples(samples, sample_bytes == 3)
+        return records.encode_samples(samples, sample_bytes == 3)
 
     return read
 

@@ -9,6 +9,9 @@ import os
 import platform
 import subprocess
 
+from eegarchive._version import __version__
+from eegarchive.errors import EEGArchiveError
+
 #: Packages whose versions are recorded, read from their metadata without importing them.
 PACKAGES = ("eegarchive", "deflate", "h5py", "hdf5plugin", "mne", "numpy", "pyedflib")
 NOT_AVAILABLE = "not available"
@@ -17,6 +20,8 @@ NOT_AVAILABLE = "not available"
 @functools.cache
 def version_of(package: str) -> str:
     """Installed version of a package, or "not installed"."""
+    if package == "eegarchive":
+        return __version__
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -55,7 +60,9 @@ def now() -> str:
         try:
             moment = datetime.datetime.fromtimestamp(int(stated), datetime.UTC)
         except (ValueError, OverflowError, OSError):
-            raise ValueError(f"SOURCE_DATE_EPOCH is {stated!r}; expected whole seconds since 1970") from None
+            raise EEGArchiveError(
+                f"SOURCE_DATE_EPOCH is {stated!r}; expected whole seconds since 1970"
+            ) from None
     else:
         moment = datetime.datetime.now(datetime.UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +88,9 @@ class Timekeeper:
         late = late[known]
         breaks = _breaks(late, self._tolerance())
         counts = np.diff([*breaks, header.num_records])
-        return first + breaks * duration + late[breaks], counts
+        starts = np.where(np.isnan(stated[breaks]), first + breaks * duration + late[breaks], stated[breaks])
+        starts[0] = first
+        return starts, counts.astype(np.int64)
 
     def _tolerance(self) -> float:
         """Half a sample of the fastest signal: records that near to the end of the last continue it."""
@@ -104,26 +108,43 @@ class Timekeeper:
         duration = header.record_duration or 1
         durations = [float(int(count) * duration) for count in counts]
         self._report_times(starts, durations)
-        return objects.make_rows(layout.STATE_TABLES[layout.SEGMENTS], {"start": starts, "duration": durations})
+        return objects.make_rows(
+            layout.STATE_TABLES[layout.SEGMENTS], {"start": starts, "duration": durations}
+        )
 
     def _report_times(self, starts: npt.NDArray[np.float64], durations: list[float]) -> None:
         header = self._header
         if "+" not in header.stated_kind and self._signals and len(starts) > 1:
-            header.oddities.append(edf.Oddity("gaps-not-stated", f"{len(starts) - 1} gaps between records, which the header doesn't state; they are kept"))
+            header.oddities.append(
+                edf.Oddity(
+                    "gaps-not-stated",
+                    f"{len(starts) - 1} gaps between records, which the header doesn't state; they are kept",
+                )
+            )
         ends = starts[:-1] + durations[:-1]
         back = int(np.count_nonzero(starts[1:] < ends - self._tolerance()))
         if back:
-            header.oddities.append(edf.Oddity("records-go-back", f"{back} records start before the end of the one before"))
+            header.oddities.append(
+                edf.Oddity("records-go-back", f"{back} records start before the end of the one before")
+            )
         if header.stated_kind.endswith("+C") and self._onsets:
             stated = np.concatenate(self._onsets)
             expected = np.arange(len(stated)) * float(header.record_duration) + np.nan_to_num(stated[:1])
             with np.errstate(invalid="ignore"):
                 off = int(np.count_nonzero(np.abs(stated - expected) > self._tolerance()))
             if off and header.record_duration:
-                header.oddities.append(edf.Oddity("gaps-in-continuous", f"{off} records state another time than a continuous recording has; the header says {header.stated_kind}, which counts"))
+                header.oddities.append(
+                    edf.Oddity(
+                        "gaps-in-continuous",
+                        f"{off} records state another time than a continuous recording has; "
+                        f"the header says {header.stated_kind}, which counts",
+                    )
+                )
         for code, count in self._report.counts.items():
             where = self._report.first[code]
-            header.oddities.append(edf.Oddity(code, f"{count} {tal.MEANINGS[code]}; the first in record {where}"))
+            header.oddities.append(
+                edf.Oddity(code, f"{count} {tal.MEANINGS[code]}; the first in record {where}")
+            )
 
     def annotation_rows(self) -> npt.NDArray[np.void]:
         """Rows of the annotations table, in order of onset."""
@@ -131,8 +152,10 @@ class Timekeeper:
         texts = [_without_nul(a.text) for a in found]
         longest = max((len(text.encode("utf-8")) for text in texts), default=0)
         if longest * len(found) > _MAX_TABLE_BYTES:
-            raise EDFError(f"{len(found)} annotations, the longest of {longest} bytes, are more than a table can hold")
-        values = {
+            raise EDFError(
+                f"{len(found)} annotations, the longest of {longest} bytes, are more than a table can hold"
+            )
+        values: dict[str, Any] = {
             "onset": np.array([a.onset for a in found], float),
             "duration": np.array([a.duration for a in found], float),
             "text": texts,
@@ -157,7 +180,7 @@ def _breaks(late: npt.NDArray[np.float64], tolerance: float) -> npt.NDArray[np.i
     jumps = np.flatnonzero(np.abs(np.diff(late)) > tolerance) + 1
     edges = [0, *jumps.tolist(), len(late)]
     starts: list[int] = []
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         starts.append(a)
         while True:
             drifted = np.abs(late[starts[-1] : b] - late[starts[-1]]) > tolerance

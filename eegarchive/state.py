@@ -17,21 +17,22 @@ from eegarchive.layout import (
     EPOCHS,
     PIECES,
     SEGMENTS,
-    SIGNAL_ATTRIBUTES,
     SIGNALS,
     STATE_TABLES,
     Column,
 )
-from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import AttributeValue, read_attributes, read_table, text_column
 from eegarchive.storage.samples import Piece, Put, copy, read_pieces
+from eegarchive.storage.workers import spread
 
 if TYPE_CHECKING:
     import pandas
 
 #: A time this close to a sample (in samples) is on it: what decimal times leave of rounding.
 _ON_SAMPLE = 1e-6
+#: Reads of fewer samples in all are quicker in the calling thread than in the pool.
+_SPREAD_SAMPLES = 500_000
 
 
 class Table:
@@ -113,7 +114,14 @@ class Signal:
         Type of the stored samples.
     """
 
-    def __init__(self, file: ArchiveFile, name: str, attributes: dict[str, AttributeValue], pieces: list[Piece], dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        file: ArchiveFile,
+        name: str,
+        attributes: dict[str, AttributeValue],
+        pieces: list[Piece],
+        dtype: np.dtype[Any],
+    ) -> None:
         self._file = file
         self._pieces = pieces
         self._length = sum(map(len, pieces))
@@ -174,27 +182,52 @@ class Signal:
 
 
 class Signals(Mapping[str, Signal]):
-    """The signals of a state in recording order, by name or by label."""
+    """The signals of a state in recording order, by name or by label; each is looked up when asked for."""
 
-    def __init__(self, signals: Sequence[Signal], where: str) -> None:
-        self._by_name = {signal.name: signal for signal in signals}
-        self._where = where
+    def __init__(self, file: ArchiveFile, path: str, pieces: dict[str, list[Piece]]) -> None:
+        self._file = file
+        self._path = path
+        self._pieces = pieces
+        self._found: dict[str, Signal] = {}
 
     def __getitem__(self, key: str) -> Signal:
-        if key in self._by_name:
-            return self._by_name[key]
-        labelled = [s for s in self._by_name.values() if s.label.strip() == key.strip()]
+        if key in self._found:
+            return self._found[key]
+        if key in self._pieces:
+            return self._found.setdefault(key, self._load(key))
+        labelled = [s for s in self.values() if s.label.strip() == key.strip()]
         if len(labelled) == 1:
             return labelled[0]
+        where = f"{self._file.path}: {self._path}"
         if labelled:
-            raise NotInArchive(f"{self._where}: {len(labelled)} signals are labelled {key!r}; name one: {', '.join(s.name for s in labelled)}")
-        raise NotInArchive(f"{self._where}: no signal {key!r}; there are {', '.join(self._by_name) or 'none'}")
+            raise NotInArchive(
+                f"{where}: {len(labelled)} signals are labelled {key!r}; "
+                f"name one: {', '.join(s.name for s in labelled)}"
+            )
+        raise NotInArchive(f"{where}: no signal {key!r}; there are {', '.join(self._pieces) or 'none'}")
+
+    def _load(self, name: str) -> Signal:
+        """Build a signal from its pieces; the link or virtual dataset lends its attributes alone."""
+        shown = self._file.dataset(f"{self._path}/{name}")
+        pieces = self._pieces[name]
+        for piece in pieces:
+            stored = self._file.stored(piece.data)
+            if not 0 <= piece.start <= piece.stop <= stored.length:
+                raise InvalidArchive(
+                    f"{self._file.path}: signal {name!r}: "
+                    f"piece [{piece.start}, {piece.stop}) of {piece.data} with {stored.length} samples"
+                )
+            if stored.dtype != shown.dtype:
+                raise InvalidArchive(
+                    f"{self._file.path}: signal {name!r} is {shown.dtype}, its data {stored.dtype}"
+                )
+        return Signal(self._file, name, read_attributes(shown), pieces, shown.dtype)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
+        return iter(self._pieces)
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self._pieces)
 
 
 class State:
@@ -210,35 +243,16 @@ class State:
     def __init__(self, file: ArchiveFile, path: str) -> None:
         self._file = file
         self._path = path
-        self.signals = Signals(self._read_signals(), f"{file.path}{'/' + path if path else ''}")
         self.segments = self._table(SEGMENTS)
         self.annotations = self._table(ANNOTATIONS)
         self.epochs = self._table(EPOCHS)
+        below = f"{path}/" if path else ""
+        self.signals = Signals(file, f"{below}{SIGNALS}", pieces_by_signal(self._table(PIECES)))
+        self._stretches: dict[str, npt.NDArray[Any]] | None = None
 
     def _table(self, name: str) -> Table:
         path = f"{self._path}/{name}" if self._path else name
         return Table(self._file, path, STATE_TABLES[name])
-
-    def _read_signals(self) -> list[Signal]:
-        """Build the signals from the pieces table; the links and virtual datasets are only its rendering."""
-        group = self._file.group(self._path)
-        rendered = guard.group_at(group, SIGNALS)
-        pieces = pieces_by_signal(self._table(PIECES))
-        signals = []
-        for name, parts in pieces.items():
-            shown = guard.dataset_at(rendered, name)
-            for part in parts:
-                stored = self._file.stored(part.data)
-                if not 0 <= part.start <= part.stop <= stored.length:
-                    raise InvalidArchive(f"{self._file.path}: signal {name!r}: piece [{part.start}, {part.stop}) of {part.data} with {stored.length} samples")
-                if stored.dtype != shown.dtype:
-                    raise InvalidArchive(f"{self._file.path}: signal {name!r} is {shown.dtype}, its data {stored.dtype}")
-            attributes = read_attributes(shown)
-            missing = SIGNAL_ATTRIBUTES.keys() - attributes.keys()
-            if missing:
-                raise InvalidArchive(f"{self._file.path}: {shown.name} lacks the attributes {', '.join(sorted(missing))}")
-            signals.append(Signal(self._file, name, attributes, parts, shown.dtype))
-        return signals
 
     @property
     def start(self) -> datetime.datetime | None:
@@ -284,18 +298,30 @@ class State:
             return np.empty((0, 0))
         rates = sorted({signal.sampling_rate for signal in picked})
         if len(rates) > 1:
-            raise ValueError(f"signals of several sampling rates ({', '.join(f'{rate:g}' for rate in rates)} Hz); read them by rate")
+            raise ValueError(
+                f"signals of several sampling rates ({', '.join(f'{rate:g}' for rate in rates)} Hz); read them by rate"
+            )
         first, last = self._sample_range(rates[0], start, stop)
         out = np.empty((len(picked), last - first))
-        for signal, row in zip(picked, out, strict=True):
+
+        def fill(i: int) -> None:
+            signal = picked[i]
             if last > len(signal):
-                raise InvalidArchive(f"{self._file.path}: {signal.name} ends at sample {len(signal)}, its segments at {last}")
-            signal.read_into(row, first, last, signal.calibrate)
+                raise InvalidArchive(
+                    f"{self._file.path}: {signal.name} ends at sample {len(signal)}, its segments at {last}"
+                )
+            signal.read_into(out[i], first, last, signal.calibrate)
+
+        several = spread if out.size >= _SPREAD_SAMPLES else map
+        for _ in several(fill, range(len(picked))):
+            pass
         return out
 
     def _sample_range(self, rate: float, start: float | None, stop: float | None) -> tuple[int, int]:
         """Sample numbers of [start, stop) seconds, which must lie in one segment."""
-        segments = self.segments.columns()
+        if self._stretches is None:
+            self._stretches = self.segments.columns()
+        segments = self._stretches
         begins, lasts = segments["start"], segments["duration"]
         if not len(begins):
             return 0, 0
@@ -307,7 +333,9 @@ class State:
         if not inside.any():
             listed = ", ".join(f"{a:.10g}-{b:.10g} s" for a, b in zip(begins[:5], ends[:5], strict=True))
             more = f" and {len(begins) - 5} more" if len(begins) > 5 else ""
-            raise ValueError(f"{start:.10g}-{stop:.10g} s isn't within one segment of the recording; there are {listed}{more}")
+            raise ValueError(
+                f"{start:.10g}-{stop:.10g} s isn't within one segment of the recording; there are {listed}{more}"
+            )
         i = int(np.argmax(inside))
         before = round(math.fsum(lasts[:i]) * rate)
         offsets = [math.ceil((t - float(begins[i])) * rate - _ON_SAMPLE) for t in (start, stop)]
@@ -327,7 +355,9 @@ def pieces_by_signal(table: Table) -> dict[str, list[Piece]]:
     """Pieces of each signal, in the table's order, which is the signals' order."""
     columns = table.columns()
     found: dict[str, list[Piece]] = {}
-    for signal, data, start, stop in zip(columns["signal"], columns["data"], columns["start"], columns["stop"], strict=True):
+    for signal, data, start, stop in zip(
+        columns["signal"], columns["data"], columns["start"], columns["stop"], strict=True
+    ):
         found.setdefault(signal, []).append(Piece(data, int(start), int(stop)))
     return found
 

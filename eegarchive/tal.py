@@ -1,6 +1,6 @@
-"""Time-stamped annotation lists (TALs) of EDF+: record onsets and annotations from bytes.
+r"""Time-stamped annotation lists (TALs) of EDF+: record onsets and annotations from bytes.
 
-A record's bytes hold TALs, each `onset[\\x15duration]\\x14text\\x14...\\x00` (EDF+, section 2.2.2).
+A record's bytes hold TALs, each `onset[\x15duration]\x14text\x14...\x00` (EDF+, section 2.2.2).
 The time-keeping TALs of ordinary records are parsed for all records at once; only records that hold
 more, or that bend the rules, are taken apart one by one.
 """
@@ -97,7 +97,7 @@ def _parse_time_keeping(
     plain &= np.where(signs[:, 0], digit[:, min(1, head.shape[1] - 1)], digit[:, 0])
     if plain.any():
         onsets[plain] = text[plain].view(f"S{head.shape[1]}").reshape(-1).astype(np.float64)
-    return plain
+    return np.asarray(plain, bool)
 
 
 def _parse_record(
@@ -147,6 +147,4 @@ MEANINGS = {
     "tal-time-not-empty": "records whose first TAL isn't an empty time-keeping one",
     "tal-no-record-onset": "records without a time-keeping TAL; they are taken to follow the one before",
     "tal-not-utf8": "annotation texts that aren't UTF-8; they are read as Latin-1",
-    "gaps-in-continuous": "records that start elsewhere than where a continuous recording has them; the header's word counts",
-    "records-go-back": "records that start before the end of the one before",
 }

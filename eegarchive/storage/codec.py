@@ -23,7 +23,8 @@ from eegarchive.layout import (
     FILTER_SHUFFLE,
 )
 
-DEFLATE_LEVEL = 6
+#: libdeflate: on real recordings 1 to 3 % behind level 6, in half of its time (docs/chunks.md).
+DEFLATE_LEVEL = 2
 _BITSHUFFLE_LZ4, _BITSHUFFLE_ZSTD = 2, 3
 _ZSTD_LEVEL = 3
 
@@ -86,7 +87,9 @@ def codec_of(creation: Any, where: str) -> Codec:
             # HDF5 stores (major, minor, element size, block size, compressor, level ...)
             zstd = len(options) > 4 and options[4] == _BITSHUFFLE_ZSTD
             return CODECS["small" if zstd else "fast"]
-    raise InvalidArchive(f"{where}: filters {list(filters)} are none of the format's codecs ({', '.join(CODECS)})")
+    raise InvalidArchive(
+        f"{where}: filters {list(filters)} are none of the format's codecs ({', '.join(CODECS)})"
+    )
 
 
 def encode_portable(chunk: npt.NDArray[Any]) -> bytes:
@@ -110,5 +113,8 @@ def decode_portable(raw: bytes, dtype: np.dtype[Any], length: int, where: str) -
         raise InvalidArchive(f"{where}: a stored chunk is damaged ({error})") from None
     if len(planes) != size:
         raise InvalidArchive(f"{where}: a stored chunk is damaged ({len(planes)} bytes in place of {size})")
-    shuffled = np.frombuffer(planes, np.uint8).reshape(dtype.itemsize, length)
-    return np.ascontiguousarray(shuffled.T).reshape(-1).view(dtype)
+    out = np.empty(length, dtype)
+    interleaved = out.view(np.uint8).reshape(length, dtype.itemsize)
+    for i, plane in enumerate(np.frombuffer(planes, np.uint8).reshape(dtype.itemsize, length)):
+        interleaved[:, i] = plane  # five times faster than a transposed copy
+    return out

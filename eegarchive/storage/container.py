@@ -12,7 +12,7 @@ import h5py
 from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive, UnsupportedVersion
 from eegarchive.layout import DATA, FORMAT, FORMAT_MAJOR
 from eegarchive.storage import guard
-from eegarchive.storage.objects import read_attributes
+from eegarchive.storage.objects import read_attribute
 from eegarchive.storage.samples import StoredSamples
 
 _reopening = threading.Lock()
@@ -88,9 +88,13 @@ class ArchiveFile:
             try:
                 dataset = guard.dataset_at(guard.group_at(h5, DATA), name)
             except NotInArchive:
-                raise InvalidArchive(f"{self.path}: /{DATA} lacks {guard.printable(name)!r}, which a signal is made of") from None
+                raise InvalidArchive(
+                    f"{self.path}: /{DATA} lacks {guard.printable(name)!r}, which a signal is made of"
+                ) from None
             if dataset.is_virtual:
-                raise InvalidArchive(f"{self.path}: {dataset.name} is virtual; what is in /{DATA} holds samples")
+                raise InvalidArchive(
+                    f"{self.path}: {dataset.name} is virtual; what is in /{DATA} holds samples"
+                )
             found = self._stored[name] = StoredSamples(dataset)
         return found
 
@@ -114,13 +118,13 @@ def open_hdf5(path: Path) -> h5py.File:
     try:
         if h5.userblock_size:
             raise InvalidArchive(f"{path}: has a user block; archives have none")
-        attributes = read_attributes(h5)
-        if attributes.get("format") != FORMAT:
+        if read_attribute(h5, "format") != FORMAT:
             raise InvalidArchive(f"{path}: is HDF5, but not an eegarchive (no attribute format = {FORMAT!r})")
-        version = str(attributes.get("format_version", ""))
+        version = str(read_attribute(h5, "format_version") or "")
         if version.partition(".")[0] != str(FORMAT_MAJOR):
             raise UnsupportedVersion(
-                f"{path}: format version {guard.printable(version)!r}; this reader knows {FORMAT_MAJOR}.x: upgrade eegarchive"
+                f"{path}: format version {guard.printable(version)!r}; "
+                f"this reader knows {FORMAT_MAJOR}.x: upgrade eegarchive"
             )
     except BaseException as error:
         h5.close()

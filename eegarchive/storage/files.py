@@ -65,7 +65,9 @@ def _claim(temporary: Path, target: Path) -> int:
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
-            raise EEGArchiveError(f"{target}: another process is writing it now; wait for it to end") from None
+            raise EEGArchiveError(
+                f"{target}: another process is writing it now; wait for it to end"
+            ) from None
         os.close(descriptor)  # its owner renamed it while we waited for the lock: try again
 
 

@@ -42,7 +42,11 @@ def printable(text: str) -> str:
 
 def check_name(name: str, where: str) -> None:
     """Refuse names that could harm a terminal or a path (spec G-7)."""
-    if name in ("", ".", "..") or "/" in name or len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
+    if (
+        name in ("", ".", "..")
+        or "/" in name
+        or len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES
+    ):
         raise UnsafeArchive(f"{printable(where)}: the name {printable(name)!r} isn't allowed")
     if printable(name) != name:
         raise UnsafeArchive(f"{printable(where)}: a name has control characters: {printable(name)!r}")
@@ -77,7 +81,9 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     kind = group.id.links.get_info(raw).type
     path = f"{group.name.rstrip('/')}/{printable(name)}"
     if kind != h5py.h5l.TYPE_HARD:
-        raise UnsafeArchive(f"{path}: is {_LINK_CLASSES.get(kind, 'a user-defined link')}; only hard links are followed")
+        raise UnsafeArchive(
+            f"{path}: is {_LINK_CLASSES.get(kind, 'a user-defined link')}; only hard links are followed"
+        )
     found = group[name]
     if not isinstance(found, h5py.Group | h5py.Dataset):
         raise UnsafeArchive(f"{path}: is neither a group nor a dataset")
@@ -133,9 +139,13 @@ def _check_virtual(creation: Any, where: str) -> None:
     for i in range(creation.get_virtual_count()):
         file, source = creation.get_virtual_filename(i), creation.get_virtual_dsetname(i)
         if file != ".":
-            raise UnsafeArchive(f"{where}: a virtual dataset with a source in another file ({printable(file)!r})")
+            raise UnsafeArchive(
+                f"{where}: a virtual dataset with a source in another file ({printable(file)!r})"
+            )
         if not source.startswith(f"/{DATA}/") or source.count("/") != 2 or "%" in source:
-            raise UnsafeArchive(f"{where}: a virtual dataset with a source outside /{DATA} ({printable(source)!r})")
+            raise UnsafeArchive(
+                f"{where}: a virtual dataset with a source outside /{DATA} ({printable(source)!r})"
+            )
 
 
 def _check_type(kind: Any, where: str) -> None:
@@ -148,13 +158,18 @@ def _check_type(kind: Any, where: str) -> None:
             elif not isinstance(field, h5t.TypeIntegerID | h5t.TypeFloatID):
                 raise InvalidArchive(f"{where}: a column is neither number nor text")
     elif isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID):
-        if kind.dtype.newbyteorder("<").str not in (*SAMPLE_TYPES, "|u1") or kind.dtype != kind.dtype.newbyteorder("<"):
+        if kind.dtype.newbyteorder("<").str not in (
+            *SAMPLE_TYPES,
+            "|u1",
+        ) or kind.dtype != kind.dtype.newbyteorder("<"):
             raise InvalidArchive(f"{where}: the type {kind.dtype} isn't one the format has")
     else:
         raise InvalidArchive(f"{where}: the type isn't one the format has")
 
 
-def walk(group: h5py.Group, path: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+def walk(
+    group: h5py.Group, path: str = "", above: tuple[int, ...] = ()
+) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
     """Yield (path, object) for all below a group in path order, each link checked before it is followed.
 
     Raises

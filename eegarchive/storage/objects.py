@@ -63,8 +63,17 @@ def create_dataset(
     else:
         creation.set_chunk((max(1, min(chunk, length)),))
         codec.add_filters(creation)
-    space = h5s.create_simple((length,))
-    return h5py.Dataset(h5d.create(file.id, None, h5t.py_create(dtype, logical=True), space, dcpl=creation))
+    access = h5p.create(h5p.DATASET_ACCESS)
+    access.set_chunk_cache(1, 0, 0.0)  # chunks are written once and whole
+    stored = h5d.create(
+        file.id,
+        None,
+        h5t.py_create(dtype, logical=True),
+        h5s.create_simple((length,)),
+        dcpl=creation,
+        dapl=access,
+    )
+    return h5py.Dataset(stored)
 
 
 def link(obj: h5py.Dataset, parent: h5py.Group, name: str) -> None:
@@ -84,7 +93,9 @@ def write_attribute(obj: h5py.Group | h5py.Dataset, name: str, value: AttributeV
     if isinstance(value, str):
         encoded = value.encode("utf-8")
         if len(encoded) > _MAX_ATTRIBUTE_BYTES:
-            raise ValueError(f"attribute {name}: {len(encoded)} bytes of text, {_MAX_ATTRIBUTE_BYTES} at most")
+            raise ValueError(
+                f"attribute {name}: {len(encoded)} bytes of text, {_MAX_ATTRIBUTE_BYTES} at most"
+            )
         dtype = h5t.py_create(h5py.string_dtype("utf-8", max(1, len(encoded))), logical=True)
         data = np.array(encoded, f"S{max(1, len(encoded))}")
     elif isinstance(value, int):
@@ -116,29 +127,36 @@ def read_attributes(obj: h5py.Group | h5py.Dataset) -> dict[str, AttributeValue]
     InvalidArchive
         If one is of a type the format doesn't have (spec C-7).
     """
-    found: dict[str, AttributeValue] = {}
-    for i in range(h5a.get_num_attrs(obj.id)):
-        attribute = h5a.open(obj.id, index=i, index_type=h5py.h5.INDEX_NAME)
-        name = attribute.name.decode("utf-8", "replace")
-        where = f"{obj.name}@{name}"
-        kind = attribute.get_type()
-        if attribute.shape != ():
-            raise InvalidArchive(f"{where}: attributes are scalars, this one has shape {attribute.shape}")
-        if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
-            raw = np.zeros((), f"S{kind.get_size()}")
-            attribute.read(raw, mtype=kind)
-            found[name] = decode(bytes(raw), where)
-        elif isinstance(kind, h5t.TypeIntegerID) and kind.get_size() == 8 and kind.get_sign():
-            number = np.zeros((), "<i8")
-            attribute.read(number)
-            found[name] = int(number)
-        elif isinstance(kind, h5t.TypeFloatID) and kind.get_size() == 8:
-            real = np.zeros((), "<f8")
-            attribute.read(real)
-            found[name] = float(real)
-        else:
-            raise InvalidArchive(f"{where}: an attribute is fixed-length text, int64 or float64; this is {kind.dtype}")
-    return found
+    count = h5a.get_num_attrs(obj.id)
+    opened = (h5a.open(obj.id, index=i, index_type=h5py.h5.INDEX_NAME) for i in range(count))
+    return {attribute.name.decode("utf-8", "replace"): _value(attribute, obj) for attribute in opened}
+
+
+def read_attribute(obj: h5py.Group | h5py.Dataset, name: str) -> AttributeValue | None:
+    """One attribute; None if the object hasn't got it."""
+    key = name.encode("utf-8")
+    return _value(h5a.open(obj.id, key), obj) if h5a.exists(obj.id, key) else None
+
+
+def _value(attribute: Any, obj: h5py.Group | h5py.Dataset) -> AttributeValue:
+    kind = attribute.get_type()
+    if attribute.get_space().get_simple_extent_type() != h5s.SCALAR:
+        raise InvalidArchive(f"{obj.name}@{attribute.name!r}: attributes are scalars")
+    if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
+        raw = np.zeros((), f"S{kind.get_size()}")
+        attribute.read(raw, mtype=kind)
+        return decode(bytes(raw), f"{obj.name}@{attribute.name!r}")
+    if isinstance(kind, h5t.TypeIntegerID) and kind.get_size() == 8 and kind.get_sign():
+        number = np.zeros((), "<i8")
+        attribute.read(number)
+        return int(number)
+    if isinstance(kind, h5t.TypeFloatID) and kind.get_size() == 8:
+        real = np.zeros((), "<f8")
+        attribute.read(real)
+        return float(real)
+    raise InvalidArchive(
+        f"{obj.name}@{attribute.name!r}: an attribute is fixed-length text, int64 or float64; this is neither"
+    )
 
 
 def decode(raw: bytes, where: str) -> str:
@@ -160,7 +178,9 @@ def table_dtype(columns: Sequence[Column], widths: Mapping[str, int]) -> np.dtyp
     return np.dtype(fields)
 
 
-def make_rows(columns: Sequence[Column], values: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> npt.NDArray[Any]:
+def make_rows(
+    columns: Sequence[Column], values: Mapping[str, Sequence[Any] | npt.NDArray[Any]]
+) -> npt.NDArray[Any]:
     """Build a table's rows from its columns; texts are `str`."""
     packed: dict[str, Any] = {}
     widths: dict[str, int] = {}
@@ -193,7 +213,9 @@ def write_table(
     return dataset
 
 
-def write_bytes(file: h5py.File, raw: bytes, attributes: Mapping[str, AttributeValue] | None = None) -> h5py.Dataset:
+def write_bytes(
+    file: h5py.File, raw: bytes, attributes: Mapping[str, AttributeValue] | None = None
+) -> h5py.Dataset:
     """Store bytes as a compressed stream, with their SHA-256, that no group holds yet."""
     data = np.frombuffer(raw, np.uint8)
     dataset = create_dataset(file, data.dtype, len(data), TABLE_CHUNK_BYTES, PORTABLE)
@@ -213,7 +235,12 @@ def check_columns(dtype: np.dtype[Any], columns: Sequence[Column], where: str) -
         found = dtype[column.name]
         text = h5py.check_string_dtype(found)
         if column.type == "str":
-            good = found.kind == "S" and text is not None and text.length is not None and text.encoding == "utf-8"
+            good = (
+                found.kind == "S"
+                and text is not None
+                and text.length is not None
+                and text.encoding == "utf-8"
+            )
         else:
             good = found == np.dtype(f"<{column.type}")
         if not good:

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5d
+from h5py import h5d, h5s
 
 from eegarchive.errors import InvalidArchive
 from eegarchive.storage.codec import PORTABLE, codec_of, decode_portable, register_plugins
@@ -17,6 +17,8 @@ from eegarchive.storage.workers import spread
 
 #: From so many chunks on, a read is spread over the cores.
 _PARALLEL_CHUNKS = 6
+#: Into how many tasks such a read is cut: enough for all cores to end together.
+_TASKS = 16
 _BLOCK_CHUNKS = 8
 
 #: Puts samples where they belong: (samples as stored, view of the output).
@@ -43,6 +45,7 @@ class StoredSamples:
         self.dtype: np.dtype[Any] = dataset.dtype
         self.length: int = dataset.shape[0]
         creation = dataset.id.get_create_plist()
+        self._space = dataset.id.get_space()
         compact = creation.get_layout() == h5d.COMPACT
         self.chunk: int = self.length if compact else creation.get_chunk()[0]
         #: None where the samples lie in the object header.
@@ -63,7 +66,9 @@ class StoredSamples:
 
         self.dataset.id.chunk_iter(note)
         if sorted(found) != list(range(0, self.length, self.chunk)) or any(masks):
-            raise InvalidArchive(f"{self.where}: chunks are missing, doubled or unfiltered; the file is damaged")
+            raise InvalidArchive(
+                f"{self.where}: chunks are missing, doubled or unfiltered; the file is damaged"
+            )
 
     def read(self, start: int, stop: int, out: npt.NDArray[Any], put: Put = copy) -> None:
         """Put samples [start, stop) into `out`, which is as long.
@@ -75,21 +80,24 @@ class StoredSamples:
         """
         if stop <= start:
             return
-        step = self.chunk if self.codec is PORTABLE else self.chunk * _BLOCK_CHUNKS
-        read = self._read_chunk if self.codec is PORTABLE else self._read_block
+        if self.codec is not PORTABLE:
+            step, read = self.chunk * _BLOCK_CHUNKS, self._read_block
+        else:
+            step, read = self.chunk, self._read_chunk
         edges = [start, *range(start - start % step + step, stop, step), stop]
 
-        def one(i: int) -> None:
-            a, b = edges[i], edges[i + 1]
-            put(read(a, b), out[a - start : b - start])
+        def run(first: int) -> None:
+            for i in range(first, min(first + per_task, len(edges) - 1)):
+                a, b = edges[i], edges[i + 1]
+                put(read(a, b), out[a - start : b - start])
 
-        parts = range(len(edges) - 1)
-        if (stop - start) < _PARALLEL_CHUNKS * self.chunk:
-            for i in parts:
-                one(i)
-        else:
-            for _ in spread(one, parts):
-                pass
+        if stop - start < _PARALLEL_CHUNKS * self.chunk:
+            per_task = len(edges)
+            run(0)
+            return
+        per_task = max(1, len(edges) // _TASKS)
+        for _ in spread(run, range(0, len(edges) - 1, per_task)):
+            pass
 
     def _read_chunk(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Samples of one chunk, by our own decoder; the last one is kept for the next small window."""
@@ -104,16 +112,22 @@ class StoredSamples:
         try:
             mask, raw = self.dataset.id.read_direct_chunk((first,))
         except OSError as error:
-            raise InvalidArchive(f"{self.where}: the chunk of sample {first} can't be read ({error})") from None
+            raise InvalidArchive(
+                f"{self.where}: the chunk of sample {first} can't be read ({error})"
+            ) from None
         if mask:
-            raise InvalidArchive(f"{self.where}: the chunk of sample {first} skips its filters; the file is damaged")
+            raise InvalidArchive(
+                f"{self.where}: the chunk of sample {first} skips its filters; the file is damaged"
+            )
         return decode_portable(raw, self.dtype, self.chunk, self.where)
 
     def _read_block(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Samples through HDF5's filters."""
         out = np.empty(stop - start, self.dtype)
+        space = self._space.copy()
+        space.select_hyperslab((start,), (len(out),))
         try:
-            self.dataset.read_direct(out, np.s_[start:stop])
+            self.dataset.id.read(h5s.create_simple(out.shape), space, out)
         except OSError as error:
             raise InvalidArchive(f"{self.where}: samples {start} to {stop} can't be read ({error})") from None
         return out

@@ -16,8 +16,19 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 
 
+_limit: int | None = None
+
+
+def limit_cores(count: int) -> None:
+    """Let this process use at most `count` cores; several such processes then share the machine."""
+    global _limit
+    _limit = max(1, count)
+
+
 def num_cores() -> int:
     """Cores this process may use."""
+    if _limit is not None:
+        return _limit
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:

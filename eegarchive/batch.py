@@ -1,0 +1,275 @@
+"""Convert many recordings: folders, several processes, and a second run that skips what is done."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from eegarchive.archive import Archive
+from eegarchive.convert import ConvertReport, convert
+from eegarchive.errors import EEGArchiveError, TargetExists
+from eegarchive.export import Progress
+from eegarchive.layout import SUFFIX
+from eegarchive.storage import seal
+from eegarchive.storage.objects import AttributeValue
+from eegarchive.storage.workers import limit_cores, num_cores
+
+#: What is taken from a folder; files named one by one may have any suffix.
+SUFFIXES = (".edf", ".bdf", ".rec")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one input: a report, a reason to skip it, or an error."""
+
+    source: Path
+    target: Path
+    status: Literal["converted", "skipped", "failed"]
+    report: ConvertReport | None = None
+    error: str = ""
+
+
+@dataclass
+class BatchReport:
+    """What became of all inputs."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def count(self, status: str) -> int:
+        """How many inputs ended so: converted, skipped or failed."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+
+def plan(
+    inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str] | None = None
+) -> list[tuple[Path, Path]]:
+    """Pairs of source and target for inputs that may be files and folders.
+
+    Folders are searched at any depth for .edf, .bdf and .rec files, and their tree is kept below the
+    output folder. The output is a file if there is one input file and the name ends in .h5 or .hdf5; else
+    a folder. Without it archives go beside their sources.
+
+    Raises
+    ------
+    EEGArchiveError
+        If an input doesn't exist, a folder has no recordings, or two sources would get one target.
+    """
+    out = None if output is None else Path(output)
+    paths = [Path(path) for path in inputs]
+    if (
+        out is not None
+        and len(paths) == 1
+        and not paths[0].is_dir()
+        and out.suffix.lower() in (SUFFIX, ".hdf5")
+        and not out.is_dir()
+    ):
+        return [(paths[0], out)]
+    if out is not None and os.path.lexists(out) and not out.is_dir():
+        raise EEGArchiveError(f"{out}: is a file, where a folder for several archives is needed")
+    pairs: dict[Path, Path] = {}
+    for path in paths:
+        for source, relative in _sources(path):
+            target = (source.parent if out is None else out / relative.parent) / f"{source.stem}{SUFFIX}"
+            if target in pairs and pairs[target] != source:
+                raise EEGArchiveError(
+                    f"{source} and {pairs[target]} would both become {target}; convert them one by one with -o"
+                )
+            pairs[target] = source
+    return [(source, target) for target, source in pairs.items()]
+
+
+def _sources(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Recordings of one input, with their paths relative to it."""
+    if not path.is_dir():
+        yield path, Path(path.name)
+        return
+    found = sorted(
+        p
+        for p in path.rglob("*")
+        if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
+    )
+    if not found:
+        raise EEGArchiveError(f"{path}: no {', '.join(SUFFIXES)} files in this folder")
+    for source in found:
+        yield source, source.relative_to(path)
+
+
+def convert_many(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    jobs: int = 1,
+    codec: str = "portable",
+    verify: bool = True,
+    overwrite: bool = False,
+    seed: int | None = None,
+    attributes: Mapping[str, AttributeValue] | None = None,
+    progress: Progress | None = None,
+    finished: Callable[[Outcome], None] | None = None,
+) -> BatchReport:
+    """Convert files and folders of recordings; one that fails doesn't stop the others.
+
+    A target that is there, whole, and made from the same source is skipped. Any other existing target is
+    a failure, unless `overwrite` is set.
+
+    Parameters
+    ----------
+    inputs, output
+        As for :func:`plan`.
+    jobs : int
+        Recordings converted at the same time, each in a process of its own if more than one.
+    codec, verify, overwrite, seed, attributes
+        As for :func:`eegarchive.convert`.
+    progress : callable, optional
+        Called with the bytes done since the last call; see :func:`total_bytes`.
+    finished : callable, optional
+        Called with each outcome as it comes.
+
+    Raises
+    ------
+    EEGArchiveError
+        If the inputs can't be paired with targets; nothing was converted then.
+    """
+    pairs = plan(inputs, output)
+    options: dict[str, Any] = {
+        "codec": codec,
+        "verify": verify,
+        "overwrite": overwrite,
+        "seed": seed,
+        "attributes": dict(attributes or {}),
+    }
+    outcomes: dict[Path, Outcome] = {}
+
+    def keep(outcome: Outcome) -> None:
+        outcomes[outcome.target] = outcome
+        if finished is not None:
+            finished(outcome)
+
+    if jobs <= 1 or len(pairs) <= 1:
+        for source, target in pairs:
+            keep(_convert_one(source, target, options, progress))
+    else:
+        _in_processes(pairs, min(jobs, len(pairs)), options, progress, keep)
+    return BatchReport([outcomes[target] for _, target in pairs])
+
+
+def total_bytes(pairs: Sequence[tuple[Path, Path]], verify: bool = True) -> int:
+    """How many bytes `progress` will be told of in all, if nothing is skipped or fails."""
+    return sum(_size(source) for source, _ in pairs) * (2 if verify else 1)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _in_processes(
+    pairs: Sequence[tuple[Path, Path]],
+    jobs: int,
+    options: dict[str, Any],
+    progress: Progress | None,
+    keep: Callable[[Outcome], None],
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    messages = context.SimpleQueue()
+    cores = max(1, num_cores() // jobs)
+
+    def forward() -> None:
+        while (count := messages.get()) is not None:
+            if progress is not None:
+                progress(count)
+
+    listener = threading.Thread(target=forward, daemon=True)
+    listener.start()
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (messages, cores))
+    try:
+        waiting = {pool.submit(_work, source, target, options): (source, target) for source, target in pairs}
+        for future in as_completed(waiting):
+            source, target = waiting[future]
+            try:
+                keep(future.result())
+            except Exception as error:  # the process died: out of memory, killed
+                keep(Outcome(source, target, "failed", error=f"{source}: its process died ({error})"))
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    messages.put(None)
+    listener.join()
+
+
+_messages: Any = None
+
+
+def _start_worker(messages: Any, cores: int) -> None:
+    global _messages
+    _messages = messages
+    limit_cores(cores)
+
+
+def _work(source: Path, target: Path, options: dict[str, Any]) -> Outcome:
+    return _convert_one(source, target, options, _messages.put)
+
+
+def _convert_one(source: Path, target: Path, options: dict[str, Any], progress: Progress | None) -> Outcome:
+    """Convert one recording; what goes wrong becomes the outcome, and its bytes still count as done."""
+    expected = total_bytes([(source, target)], options["verify"])
+    done = 0
+
+    def count(amount: int) -> None:
+        nonlocal done
+        done += amount
+        if progress is not None:
+            progress(amount)
+
+    try:
+        if not options["overwrite"] and os.path.lexists(target):
+            if is_archive_of(target, source):
+                return Outcome(source, target, "skipped")
+            raise TargetExists(
+                f"{target}: exists and isn't a whole archive of {source}; move it away, or overwrite (--overwrite)"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Outcome(source, target, "converted", convert(source, target, progress=count, **options))
+    except (EEGArchiveError, OSError) as error:
+        return Outcome(source, target, "failed", error=describe(error))
+    finally:
+        count(max(0, expected - done))
+
+
+def describe(error: EEGArchiveError | OSError) -> str:
+    """One line for people: our own message, or the system's with the file first."""
+    if isinstance(error, EEGArchiveError) or not error.strerror:
+        return str(error).partition("\n")[0]
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
+def is_archive_of(target: Path, source: Path) -> bool:
+    """Whether `target` is whole (by its seal) and was made from `source` as it is now.
+
+    The source counts as unchanged if its name and size are the recorded ones and it is older than the
+    archive.
+    """
+    try:
+        before, after = source.stat(), target.stat()
+        if before.st_mtime > after.st_mtime:
+            return False
+        with Archive(target) as archive:
+            provenance = archive.provenance
+        same = (
+            provenance.get("source_name") == source.name and provenance.get("source_size") == before.st_size
+        )
+        return same and seal.is_intact(target) is True
+    except (EEGArchiveError, OSError):
+        return False

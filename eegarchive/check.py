@@ -1,0 +1,387 @@
+"""Check every clause of the specification that a file can break, and recompute every digest.
+
+This is the part of `verify` that touches the file through HDF5. It runs in a process of its own
+(`python -m eegarchive.check FILE`), since a damaged file can crash libhdf5 itself, and writes one JSON
+object a line: where it is, and what it found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from eegarchive import digest, layout
+from eegarchive.archive import Archive
+from eegarchive.errors import EEGArchiveError, InvalidArchive, UnsafeArchive
+from eegarchive.export import rebuilt_sha256
+from eegarchive.state import State, Table, pieces_by_signal
+from eegarchive.storage import guard
+from eegarchive.storage.container import ArchiveFile
+from eegarchive.storage.objects import AttributeValue, read_attributes, read_table
+from eegarchive.storage.samples import Piece, StoredSamples
+from eegarchive.storage.workers import spread
+
+_BLOCK_SAMPLES = 2**20
+_MEMORY_LIMIT = 8 * 2**30
+#: What h5py raises for a file that is damaged.
+_HDF5_ERRORS = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    SystemError,
+    MemoryError,
+    OverflowError,
+)
+
+DAMAGED = "the file is damaged: restore it from a copy, or convert the recording again"
+FOREIGN = "the file was written or changed by something else: do not trust it"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    severity : str
+        "error": data or meaning are affected. "warning": contents agree with their digests, but the
+        file isn't as the specification has it.
+    path : str
+        HDF5 path of the object.
+    message, advice : str
+        What is wrong, and what to do.
+    """
+
+    severity: str
+    path: str
+    message: str
+    advice: str
+
+
+Report = Callable[[Finding], None]
+#: Told the path that is looked at next, or a number of bytes that were read.
+Progress = Callable[[str | int], None]
+
+
+class Checker:
+    """One check of one archive."""
+
+    def __init__(self, path: Path, report: Report, progress: Progress) -> None:
+        self._path = path
+        self._report = report
+        self._progress = progress
+        self._sound = True
+
+    def _error(self, path: str, message: str, advice: str = DAMAGED) -> None:
+        self._sound = False
+        self._report(Finding("error", guard.printable(path), guard.printable(message), advice))
+
+    @contextlib.contextmanager
+    def _looking_at(self, path: str) -> Iterator[None]:
+        """Turn whatever goes wrong with an object into a finding about it."""
+        self._progress(path)
+        try:
+            yield
+        except EEGArchiveError as error:
+            self._error(path, str(error), FOREIGN if isinstance(error, UnsafeArchive) else DAMAGED)
+        except _HDF5_ERRORS as error:
+            self._error(path, f"can't be read ({type(error).__name__}: {str(error).partition(chr(10))[0]})")
+
+    def run(self) -> None:
+        """Check everything; what is wrong goes to the report."""
+        file = None
+        with self._looking_at("/"):
+            file = ArchiveFile(self._path)
+        if file is None:
+            return
+        with contextlib.closing(file):
+            with self._looking_at("/"):
+                self._check_structure(file)
+            if not self._sound:
+                return  # what follows would follow links and read sizes that can't be trusted
+            self._check_data(file)
+            self._check_states(file)
+            self._check_edf(file)
+            with self._looking_at("/"):
+                self._check_totals(file)
+
+    # -- structure ------------------------------------------------------------------------------
+
+    def _check_structure(self, file: ArchiveFile) -> None:
+        """Links, types, storage and attributes of every object, without reading data."""
+        seen: set[int] = set()
+        for path, found in guard.walk(file.h5):
+            self._progress(path)
+            address = guard.address(found)
+            if address in seen:
+                continue
+            seen.add(address)
+            with self._looking_at(path):
+                if isinstance(found, h5py.Dataset):
+                    guard.check_dataset(found)
+                read_attributes(found)
+        self._check_attributes("/", read_attributes(file.h5), layout.ROOT_ATTRIBUTES)
+        known = {
+            *layout.STATE_TABLES,
+            layout.SIGNALS,
+            layout.DATA,
+            layout.EDF,
+            layout.FREEZES,
+            layout.HISTORY,
+        }
+        self._check_members(file.h5, known)
+        edf = {
+            layout.EDF_HEADER,
+            layout.EDF_TAIL,
+            layout.EDF_ANNOTATIONS,
+            layout.EDF_CHANNELS,
+            layout.EDF_WARNINGS,
+        }
+        self._check_members(guard.group_at(file.h5, layout.EDF), edf)
+        freezes = guard.group_at(file.h5, layout.FREEZES)
+        for tag in guard.names(freezes):
+            group = guard.group_at(freezes, tag)
+            self._check_members(group, {*layout.STATE_TABLES, layout.SIGNALS})
+            self._check_attributes(group.name, read_attributes(group), layout.FREEZE_ATTRIBUTES)
+        if layout.SOURCE_FREEZE not in guard.names(freezes):
+            self._error(f"/{layout.FREEZES}", f"the freeze {layout.SOURCE_FREEZE!r} is missing")
+        for path, columns in layout.TABLES.items():
+            states = ["", *(f"{layout.FREEZES}/{tag}/" for tag in guard.names(freezes))]
+            for prefix in states if path in layout.STATE_TABLES else [""]:
+                with self._looking_at(f"/{prefix}{path}"):
+                    self._check_widths(file.dataset(f"{prefix}{path}"), columns)
+
+    def _check_members(self, group: h5py.Group, known: set[str]) -> None:
+        found = set(guard.names(group))
+        for name in sorted(known - found):
+            self._error(group.name, f"{name!r} is missing")
+        for name in sorted(found - known):
+            self._report(
+                Finding("warning", f"{group.name.rstrip('/')}/{name}", "isn't part of the format", FOREIGN)
+            )
+
+    def _check_attributes(
+        self, path: str, found: dict[str, AttributeValue], expected: dict[str, layout.AttributeType]
+    ) -> None:
+        types = {"str": str, "i8": int, "f8": float}
+        for name, kind in expected.items():
+            if name not in found:
+                self._error(path, f"the attribute {name!r} is missing")
+            elif not isinstance(found[name], types[kind]):
+                self._error(path, f"the attribute {name!r} is {type(found[name]).__name__}, expected {kind}")
+
+    def _check_widths(self, dataset: h5py.Dataset, columns: tuple[layout.Column, ...]) -> None:
+        """Texts decode, and each text column is as wide as its longest value (spec T-3)."""
+        rows = read_table(dataset, columns)
+        for column in columns:
+            if column.type != "str":
+                continue
+            longest = max(1, max(map(len, rows[column.name].tolist()), default=1))
+            if rows.dtype[column.name].itemsize != longest:
+                self._error(
+                    dataset.name,
+                    f"column {column.name} is {rows.dtype[column.name].itemsize}"
+                    f" bytes wide, its longest value {longest}",
+                    FOREIGN,
+                )
+            for raw in rows[column.name].tolist():
+                raw.decode("utf-8")
+
+    # -- stored signals -------------------------------------------------------------------------
+
+    def _check_data(self, file: ArchiveFile) -> None:
+        """Every object of /data holds what its name and attributes say."""
+        group = guard.group_at(file.h5, layout.DATA)
+        for name in guard.names(group):
+            path = f"/{layout.DATA}/{name}"
+            with self._looking_at(path):
+                dataset = guard.dataset_at(group, name)
+                attributes = read_attributes(dataset)
+                self._check_attributes(
+                    path, attributes, {**layout.SIGNAL_ATTRIBUTES, layout.SAMPLES_DIGEST: "str"}
+                )
+                if dataset.dtype.str not in layout.SAMPLE_TYPES:
+                    self._error(path, f"samples of type {dataset.dtype}", FOREIGN)
+                samples = self._hash(StoredSamples(dataset))
+                if samples != attributes.get(layout.SAMPLES_DIGEST):
+                    self._error(path, f"its samples aren't what {layout.SAMPLES_DIGEST} says")
+                if digest.signal_digest(dataset.dtype, dataset.shape[0], samples, attributes) != name:
+                    self._error(path, "its samples and attributes aren't what its name says")
+
+    def _hash(self, stored: StoredSamples) -> str:
+        """SHA-256 of samples, read ahead while the last block is hashed."""
+        found = hashlib.sha256()
+
+        def read(start: int) -> np.ndarray[Any, Any]:
+            out = np.empty(min(_BLOCK_SAMPLES, stored.length - start), stored.dtype)
+            stored.read(start, start + len(out), out)
+            return out
+
+        for start in range(0, stored.length, 4 * _BLOCK_SAMPLES):
+            stop = min(start + 4 * _BLOCK_SAMPLES, stored.length)
+            for block in spread(read, range(start, stop, _BLOCK_SAMPLES)):
+                found.update(block)
+                self._progress(block.nbytes)
+        return found.hexdigest()
+
+    # -- states ---------------------------------------------------------------------------------
+
+    def _check_states(self, file: ArchiveFile) -> None:
+        tags = guard.names(guard.group_at(file.h5, layout.FREEZES))
+        for prefix in ("", *(f"{layout.FREEZES}/{tag}" for tag in tags)):
+            with self._looking_at(f"/{prefix}"):
+                self._check_state(file, prefix)
+            if prefix:
+                with self._looking_at(f"/{prefix}"):
+                    group = file.group(prefix)
+                    if digest.contents_digest(group) != read_attributes(group)[layout.CONTENTS_DIGEST]:
+                        self._error(
+                            f"/{prefix}", f"what it holds isn't what its {layout.CONTENTS_DIGEST} says"
+                        )
+
+    def _check_state(self, file: ArchiveFile, prefix: str) -> None:
+        """What is shown is what the pieces table says, and both are what the digest says."""
+        below = f"{prefix}/" if prefix else ""
+        group = file.group(f"{below}{layout.SIGNALS}")
+        table = Table(file, f"{below}{layout.PIECES}", layout.STATE_TABLES[layout.PIECES])
+        pieces = pieces_by_signal(table)
+        if set(pieces) != set(guard.names(group)):
+            self._error(group.name, "its members aren't the signals of the pieces table")
+            return
+        described = []
+        for name, parts in pieces.items():
+            with self._looking_at(f"{group.name}/{name}"):
+                shown = guard.dataset_at(group, name)
+                attributes = read_attributes(shown)
+                self._check_attributes(str(shown.name), attributes, layout.SIGNAL_ATTRIBUTES)
+                if digest.normalised(parts) != parts:
+                    self._error(
+                        f"/{below}{layout.PIECES}",
+                        f"the pieces of {name!r} could be fewer: neighbours continue each other",
+                        FOREIGN,
+                    )
+                self._check_rendering(file, shown, parts)
+                described.append((name, attributes, parts))
+        state = State(file, prefix)
+        self._check_lengths(state, described)
+        tables = {
+            name: digest.table_digest(t.rows(), t.attributes)
+            for name, t in ((n, state._table(n)) for n in layout.STATE_TABLES)
+            if name != layout.PIECES
+        }
+        found = digest.state_digest(described, tables)
+        if found != state.digest:
+            self._error(f"/{prefix}", "the state isn't what its digest says")
+
+    def _check_rendering(self, file: ArchiveFile, shown: h5py.Dataset, parts: list[Piece]) -> None:
+        """The link or virtual dataset that other tools see shows what the pieces say (spec P-5, P-6)."""
+        data = guard.group_at(file.h5, layout.DATA)
+        length = sum(map(len, parts))
+        for piece in parts:
+            stored = file.stored(piece.data)
+            if not 0 <= piece.start <= piece.stop <= stored.length:
+                raise InvalidArchive(
+                    f"piece [{piece.start}, {piece.stop}) of {piece.data}, which has {stored.length} samples"
+                )
+            if stored.dtype != shown.dtype:
+                raise InvalidArchive(f"is {shown.dtype}, its data {stored.dtype}")
+        if not shown.is_virtual:
+            whole = len(parts) == 1 and guard.address(guard.member(data, parts[0].data)) == guard.address(
+                shown
+            )
+            if not whole or (parts[0].start, parts[0].stop) != (0, shown.shape[0]):
+                self._error(str(shown.name), "isn't the stored data that the pieces table names", FOREIGN)
+            return
+        at = 0
+        expected = []
+        for piece in parts:
+            expected.append((piece.data, piece.start, piece.stop, at, at + len(piece)))
+            at += len(piece)
+        if digest.mapping(shown) != expected or shown.shape != (length,):
+            self._error(
+                str(shown.name),
+                "the virtual dataset shows something else than the pieces table says",
+                FOREIGN,
+            )
+        if not digest.has_conspicuous_fill(shown):
+            self._error(str(shown.name), "the virtual dataset's fill value could pass for a sample", FOREIGN)
+
+    def _check_lengths(
+        self, state: State, described: list[tuple[str, dict[str, AttributeValue], list[Piece]]]
+    ) -> None:
+        """Segments and signals agree in length (spec T-5)."""
+        for name, attributes, parts in described:
+            expected = state.duration * float(attributes["sampling_rate"])
+            if abs(sum(map(len, parts)) - expected) > 0.5:
+                self._error(
+                    f"/{state._path}",
+                    f"signal {name!r} has {sum(map(len, parts))} samples, its segments {expected:.10g}",
+                    FOREIGN,
+                )
+
+    # -- the way back to EDF, and totals --------------------------------------------------------
+
+    def _check_edf(self, file: ArchiveFile) -> None:
+        group = file.group(layout.EDF)
+        for path, found in guard.walk(group, f"/{layout.EDF}"):
+            with self._looking_at(path):
+                stated = read_attributes(found).get(layout.BYTES_DIGEST)
+                if (
+                    isinstance(found, h5py.Dataset)
+                    and found.dtype.names is None
+                    and self._hash(StoredSamples(found)) != stated
+                ):
+                    self._error(path, f"its bytes aren't what its {layout.BYTES_DIGEST} says")
+        with self._looking_at(f"/{layout.EDF}"):
+            root = read_attributes(file.h5)
+            if rebuilt_sha256(file, self._progress) != root["source_sha256"]:
+                self._error(f"/{layout.EDF}", "the EDF bytes it gives aren't the source's")
+
+    def _check_totals(self, file: ArchiveFile) -> None:
+        root = read_attributes(file.h5)
+        source = read_attributes(file.group(f"{layout.FREEZES}/{layout.SOURCE_FREEZE}"))
+        if source.get(layout.STATE_DIGEST) != root["source_digest"]:
+            self._error("/", "source_digest isn't the digest of the freeze `source`")
+        history = Table(file, layout.HISTORY, layout.HISTORY_COLUMNS)["digest_after"]
+        if not len(history) or history[-1] != root[layout.STATE_DIGEST]:
+            self._error(f"/{layout.HISTORY}", "its last row doesn't lead to the working state")
+        if digest.archive_digest(file.h5) != root[layout.ARCHIVE_DIGEST]:
+            self._error("/", f"what the archive holds isn't what its {layout.ARCHIVE_DIGEST} says")
+
+
+def bytes_to_check(archive: Archive) -> int:
+    """How many bytes a check reads in all, for a progress bar: every sample twice."""
+    return 2 * int(archive.provenance["source_size"])
+
+
+def main(path: str) -> None:
+    """Check one file; write JSON lines to standard output."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, resource.RLIM_INFINITY))
+
+    def say(what: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.flush()
+
+    def progress(what: str | int) -> None:
+        say({"at": what} if isinstance(what, str) else {"bytes": what})
+
+    Checker(Path(path), lambda finding: say({"finding": asdict(finding)}), progress).run()
+    say({"done": True})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

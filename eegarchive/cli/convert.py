@@ -1,0 +1,173 @@
+"""`eegarchive convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from eegarchive.batch import Outcome, convert_many, plan, total_bytes
+from eegarchive.cli._shared import bytes_text, echo_json, progress_bar
+from eegarchive.storage.codec import CODECS
+from eegarchive.storage.guard import printable
+
+_SHOWN_WARNINGS = 5
+
+
+def _key_value(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not key.isidentifier():
+            raise click.BadParameter(f"{value!r}: expected KEY=VALUE, with letters, digits and _ in KEY")
+        found[key] = text
+    return found
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Archive (one input) or folder to write; default: beside each input.",
+)
+@click.option(
+    "--codec",
+    type=click.Choice(list(CODECS)),
+    default="portable",
+    show_default=True,
+    help="portable opens everywhere; fast and small need the bitshuffle plugin.",
+)
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    help="Read each archive back and compare it with its source (default).",
+)
+@click.option("--overwrite", is_flag=True, help="Replace archives that are there.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Recordings to convert at the same time.",
+)
+@click.option("--seed", type=int, help="A seed to record with the provenance.")
+@click.option(
+    "--attr",
+    "attributes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_key_value,
+    help="An attribute to record; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
+@click.pass_context
+def command(
+    context: click.Context,
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    codec: str,
+    verify: bool,
+    overwrite: bool,
+    jobs: int,
+    seed: int | None,
+    attributes: dict[str, str],
+    as_json: bool,
+) -> None:
+    """Turn EDF and BDF recordings into archives, byte for byte.
+
+    INPUT is a file, or a folder that is searched for .edf, .bdf and .rec files; its tree is kept below
+    the output folder. Each archive is read back from disk and compared with its source before it gets
+    its name. Run again after an interruption, it skips what is done and whole.
+
+    \b
+    Examples:
+      eegarchive convert night.edf
+      eegarchive convert recordings/ -o archives/ --jobs 4
+      eegarchive convert night.edf -o night.h5 --attr subject=S001
+    """
+    pairs = plan(inputs, output)
+    with progress_bar(total_bytes(pairs, verify), "converting") as progress:
+
+        def finished(outcome: Outcome) -> None:
+            if not as_json:
+                _show(outcome)
+
+        report = convert_many(
+            inputs,
+            output,
+            jobs=jobs,
+            codec=codec,
+            verify=verify,
+            overwrite=overwrite,
+            seed=seed,
+            attributes=attributes,
+            progress=progress,
+            finished=finished,
+        )
+    if as_json:
+        echo_json(
+            {"schema": "eegarchive.convert/1", "outcomes": [_as_json(outcome) for outcome in report.outcomes]}
+        )
+    elif len(report.outcomes) > 1:
+        done = [outcome.report for outcome in report.outcomes if outcome.report]
+        before, after = sum(r.source_bytes for r in done), sum(r.archive_bytes for r in done)
+        sizes = f"{bytes_text(before)} became {bytes_text(after)}"
+        click.echo(
+            f"{report.count('converted')} converted ({sizes}), "
+            f"{report.count('skipped')} skipped, {report.count('failed')} failed"
+        )
+    if report.count("failed"):
+        context.exit(1)
+
+
+def _show(outcome: Outcome) -> None:
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        source = printable(str(outcome.source))
+        if outcome.report is None:
+            if outcome.status == "failed":
+                click.echo(f"eegarchive: error: {printable(outcome.error)}", err=True)
+            else:
+                click.echo(f"{source}: skipped, {printable(str(outcome.target))} is there and whole")
+            return
+        report = outcome.report
+        for oddity in report.oddities[:_SHOWN_WARNINGS]:
+            click.echo(f"{source}: warning: {printable(oddity.message)}", err=True)
+        if len(report.oddities) > _SHOWN_WARNINGS:
+            click.echo(
+                f"{source}: warning: {len(report.oddities) - _SHOWN_WARNINGS} more; eegarchive info lists them",
+                err=True,
+            )
+        checked = "read back and equal" if report.verified else "not read back"
+        ratio = report.archive_bytes / report.source_bytes
+        click.echo(
+            f"{source} -> {printable(str(outcome.target))}: {report.kind}, "
+            f"{bytes_text(report.source_bytes)} became {bytes_text(report.archive_bytes)} ({ratio:.2f}), "
+            f"{checked}"
+        )
+
+
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    found: dict[str, object] = {
+        "source": str(outcome.source),
+        "target": str(outcome.target),
+        "status": outcome.status,
+    }
+    if outcome.error:
+        found["error"] = outcome.error
+    if outcome.report is not None:
+        report = outcome.report
+        found |= {
+            "kind": report.kind,
+            "source_bytes": report.source_bytes,
+            "archive_bytes": report.archive_bytes,
+            "source_sha256": report.source_sha256,
+            "digest": report.digest,
+            "verified": report.verified,
+            "seconds": report.seconds,
+            "warnings": [{"code": oddity.code, "message": oddity.message} for oddity in report.oddities],
+        }
+    return found

@@ -1,0 +1,134 @@
+"""`eegarchive info`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from eegarchive.archive import open_archive
+from eegarchive.cli._shared import bytes_text, duration_text, echo_json, table
+from eegarchive.storage.guard import printable
+from eegarchive.summary import summarize
+
+_SHOWN_ROWS = 24
+
+
+@click.command()
+@click.argument("archive", metavar="ARCHIVE[@TAG]")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def command(archive: str, as_json: bool) -> None:
+    """Show what is in an archive: recording, channels, annotations, freezes, size, provenance.
+
+    \b
+    Examples:
+      eegarchive info night.h5
+      eegarchive info night.h5@source --json
+    """
+    with open_archive(archive) as opened:
+        found = summarize(opened)
+    if as_json:
+        echo_json(found)
+        return
+    for line in _lines(found):
+        click.echo(line)
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    recording, size, provenance = found["recording"], found["size"], found["provenance"]
+    gaps = (
+        f", {recording['segments']} segments with {duration_text(recording['gaps'])} of gaps"
+        if recording["segments"] > 1
+        else ""
+    )
+    pairs = [
+        ("archive", found["path"] + (f"@{found['freeze']}" if found["freeze"] else "")),
+        (
+            "recording",
+            f"{recording['kind']}, start {(recording['start'] or 'unknown').replace('T', ' ')}, "
+            f"{duration_text(recording['duration'])} of data{gaps}",
+        ),
+        ("patient", recording["patient"]),
+        ("identification", recording["recording"]),
+    ]
+    lines = list(table([pair for pair in pairs if pair[1]]))
+    lines += ["", f"signals ({len(found['signals'])})", *_signal_lines(found["signals"])]
+    lines += _annotation_lines(found["annotations"])
+    epochs = found["epochs"]
+    rest = [
+        (
+            "epochs",
+            f"{epochs['count']} of {epochs['duration']:g} s, {epochs['masked']} masked"
+            if epochs["count"]
+            else "none set",
+        ),
+        ("freezes", ", ".join(found["freezes"])),
+        ("caches", ", ".join(found["caches"]) or "none"),
+        ("attributes", ", ".join(f"{key}={value}" for key, value in found["attributes"].items())),
+        (
+            "size",
+            f"{bytes_text(size['archive'])}, {size['ratio']:.2f} of the source's "
+            f"{bytes_text(size['source'])}; codec {size['codec'] or 'none needed'}",
+        ),
+        ("source", f"{provenance['source_name']}, SHA-256 {provenance['source_sha256']}"),
+        (
+            "made",
+            f"{provenance['created']} by {provenance['created_by']}, "
+            f"HDF5 {provenance.get('version_hdf5', '?')}, commit {_short(str(provenance['git_commit']))}",
+        ),
+        ("digest", provenance["digest"]),
+    ]
+    lines += ["", *table([pair for pair in rest if pair[1]])]
+    if found["warnings"]:
+        lines += ["", f"warnings ({len(found['warnings'])}): kept as they are in the source"]
+        lines += [f"  {printable(warning['message'])}" for warning in found["warnings"][:_SHOWN_ROWS]]
+        lines += _more(len(found["warnings"]))
+    return lines
+
+
+def _short(commit: str) -> str:
+    return commit if " " in commit else commit[:12]
+
+
+def _signal_lines(signals: list[dict[str, Any]]) -> list[str]:
+    if not signals:
+        return ["  none"]
+    rows = [["name", "kind", "rate", "units", "range", "samples"]]
+    for signal in signals[:_SHOWN_ROWS]:
+        low, high = signal["physical_range"]
+        rows.append(
+            [
+                signal["name"],
+                signal["kind"],
+                f"{signal['sampling_rate']:g} Hz",
+                signal["units"],
+                f"{low} .. {high}",
+                str(signal["samples"]),
+            ]
+        )
+    lines = [f"  {line}" for line in table(rows, right=(2, 5))]
+    if len(signals) > _SHOWN_ROWS:
+        kinds = Counter(signal["kind"] for signal in signals[_SHOWN_ROWS:])
+        lines.append(
+            f"  and {len(signals) - _SHOWN_ROWS} more: "
+            f"{', '.join(f'{count} {kind}' for kind, count in kinds.items())} (--json lists all)"
+        )
+    return lines
+
+
+def _annotation_lines(annotations: list[dict[str, Any]]) -> list[str]:
+    if not annotations:
+        return []
+    total = sum(entry["count"] for entry in annotations)
+    rows = [[entry["kind"], str(entry["count"]), entry["set"]] for entry in annotations[:_SHOWN_ROWS]]
+    return [
+        "",
+        f"annotations ({total})",
+        *(f"  {line}" for line in table(rows, right=(1,))),
+        *_more(len(annotations)),
+    ]
+
+
+def _more(count: int) -> list[str]:
+    return [f"  and {count - _SHOWN_ROWS} more (--json lists all)"] if count > _SHOWN_ROWS else []
