@@ -56,7 +56,14 @@ def _header(channels: int, records: int) -> bytes:
     first = column(["0"], 8) + column(["X X X X"], 80) + column(["Startdate 01-JAN-2020 X X X"], 80)
     first += column(["01.01.20"], 8) + column(["22.00.00"], 8) + column([str(256 * (channels + 1))], 8)
     first += column([""], 44) + column([str(records)], 8) + column(["1"], 8) + column([str(channels)], 4)
-    same = (("", 80), ("uV", 8), ("-3276.8", 8), ("3276.7", 8), ("-32768", 8), ("32767", 8))
+    same: tuple[tuple[str, int], ...] = (
+        ("", 80),
+        ("uV", 8),
+        ("-3276.8", 8),
+        ("3276.7", 8),
+        ("-32768", 8),
+        ("32767", 8),
+    )
     same += (("", 80), (str(RATE), 8), ("", 32))
     rest = b"".join(column([value] * channels, width) for value, width in same)
     return first + column(labels[:channels], 16) + rest
