@@ -12,24 +12,25 @@ from eegarchive.storage.guard import printable
 #: labels (EDF+ standard texts and polarity rules); the rest is what recorders write.
 _KINDS: tuple[tuple[str, str], ...] = (
     ("stim", r"^(status|trigger|trig|stim|sti ?\d+|events?|markers?)\b"),
-    ("eog", r"\beog|^(loc|roc|e1|e2|leog|reog)\b"),
+    ("eog", r"\b[hvlr]?eog|^(loc|roc|e1|e2)\b"),
     ("ecg", r"\b(ecg|ekg)"),
-    ("emg", r"\bemg|^(chin|lleg|rleg|leg|tib|plm|mentalis|submental)"),
+    ("emg", r"\bemg|^(chin|[lr]?leg|tib|plm|mentalis|submental)|^(lat|rat)\b|\bleg\b"),
     ("seeg", r"^seeg\b"),
     ("ecog", r"^ecog\b"),
     ("meg", r"^meg\b"),
     ("spo2", r"spo2|sao2|oxygen sat|oximet"),
-    ("pulse", r"\b(pulse|pleth|ppg|heart ?rate|hr|pr)\b"),
+    ("pulse", r"\b(pulse|ppg|heart ?rate|hr|pr)\b|\bpleth"),
+    ("flow", r"flow"),
     ("pressure", r"press|\bepap|\bipap|cpap"),
-    ("flow", r"flow|cannula|nasal|therm|\baf\b|airfl"),
-    ("effort", r"effort|thor|abdo|chest|\brip\b|^resp|\bresp\b"),
+    ("flow", r"cannula|nasal|therm|\baf\b|airfl"),
+    ("effort", r"effort|thor|abdo|chest|\brip\b|^resp(?! ?rate)|\bresp\b(?! ?rate)"),
     ("snore", r"snor"),
-    ("position", r"\bpos(ition)?\b|^body"),
     ("temperature", r"\btemp"),
+    ("position", r"\bpos(ition)?\b|^body"),
     ("light", r"\b(light|lux)\b"),
     ("sound", r"\b(sound|mic|audio)"),
     ("movement", r"\b(acc|accel|gyro|activity|actig|movement)"),
-    ("eeg", r"\beeg\b"),
+    ("eeg", r"\beeg"),
     (
         "eeg",
         r"^(fp|af|fc|ft|cp|tp|po|f|c|p|t|o|i|n|a|m)(z|\d{1,2})h?\.*"
@@ -42,9 +43,9 @@ OTHER_KIND = "misc"
 
 def kind_of(label: str) -> str:
     """The kind of signal a label speaks of: eeg, eog, emg, ecg, flow …; "misc" if it doesn't say."""
-    stripped = label.strip()
+    plain = label.replace("_", " ").strip()
     for kind, pattern in _COMPILED:
-        if pattern.search(stripped):
+        if pattern.search(plain):
             return kind
     return OTHER_KIND
 
@@ -57,12 +58,12 @@ def link_names(labels: Sequence[str]) -> list[str]:
     """
     plain = [_escaped(label.strip()) or "unnamed" for label in labels]
     count = Counter(plain)
-    taken = {name for name in plain if count[name] == 1}
+    taken = set(plain)
     numbers: Counter[str] = Counter()
     names: list[str] = []
     for base in plain:
         name = base
-        while count[base] > 1 and (name == base or name in taken):
+        while count[base] > 1 and name in taken:
             numbers[base] += 1
             name = f"{base}#{numbers[base]}"
         taken.add(name)

@@ -26,23 +26,13 @@ from eegarchive.export import rebuilt_sha256
 from eegarchive.state import State, Table, pieces_by_signal
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
+from eegarchive.storage.damage import HDF5_ERRORS, first_line
 from eegarchive.storage.objects import AttributeValue, read_attributes, read_table
 from eegarchive.storage.samples import Piece, StoredSamples
 from eegarchive.storage.workers import spread
 
 _BLOCK_SAMPLES = 2**20
 _MEMORY_LIMIT = 8 * 2**30
-#: What h5py raises for a file that is damaged.
-_HDF5_ERRORS = (
-    OSError,
-    RuntimeError,
-    KeyError,
-    ValueError,
-    TypeError,
-    SystemError,
-    MemoryError,
-    OverflowError,
-)
 
 DAMAGED = "the file is damaged: restore it from a copy, or convert the recording again"
 FOREIGN = "the file was written or changed by something else: do not trust it"
@@ -95,8 +85,8 @@ class Checker:
             yield
         except EEGArchiveError as error:
             self._error(path, str(error), FOREIGN if isinstance(error, UnsafeArchive) else DAMAGED)
-        except _HDF5_ERRORS as error:
-            self._error(path, f"can't be read ({type(error).__name__}: {str(error).partition(chr(10))[0]})")
+        except HDF5_ERRORS as error:
+            self._error(path, f"can't be read ({type(error).__name__}: {first_line(error)})")
 
     def run(self) -> None:
         """Check everything; what is wrong goes to the report."""

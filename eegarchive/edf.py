@@ -47,7 +47,13 @@ SIGNAL_FIELDS = (
 FILE_HEADER_BYTES = sum(width for _, width in FILE_FIELDS)
 SIGNAL_HEADER_BYTES = sum(width for _, width in SIGNAL_FIELDS)
 ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
+#: More than the field's eight digits can say; only an exponent says more.
+MAX_SAMPLES_PER_RECORD = 2**31
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+
+#: Takes an oddity's code and message.
+Report = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
@@ -140,30 +146,27 @@ class Header:
 
         The century is that of the EDF+ subfield `Startdate` where there is one, else 1985 to 2084.
         """
+        startdate, starttime = self.texts["startdate"], self.texts["starttime"]
         date = _full_date(self.texts["local_recording_identification"])
-        short = _numbers(self.texts["startdate"])
-        time = _numbers(self.texts["starttime"])
-        try:
-            if short is not None:
-                day, month, year = short
-                short_date = datetime.date(year + (2000 if year < 85 else 1900), month, day)
-                if date is None:
-                    date = short_date
-                elif (date.day, date.month, date.year % 100) != (day, month, year % 100):
-                    self._odd(
-                        "start-dates-differ",
-                        f"start date {self.texts['startdate']!r} and the recording field's {date} differ; "
-                        "the latter counts",
-                    )
-            if date is None or time is None:
-                raise ValueError
-            return datetime.datetime.combine(date, datetime.time(*time))
-        except ValueError:
-            stated = f"{self.texts['startdate']!r} {self.texts['starttime']!r}"
+        if date is None:
+            date = _short_date(startdate)
+        elif _numbers(startdate.lower().replace("yy", f"{date:%y}")) != (
+            date.day,
+            date.month,
+            date.year % 100,
+        ):
             self._odd(
-                "start-unknown", f"start date and time {stated} don't parse; the archive has no start time"
+                "start-dates-differ",
+                f"start date {startdate!r} and the recording field's {date} differ; the latter counts",
+            )
+        time = _time(starttime)
+        if date is None or time is None:
+            self._odd(
+                "start-unknown",
+                f"start date and time {startdate!r} {starttime!r} don't parse; the archive has no start time",
             )
             return None
+        return datetime.datetime.combine(date, time)
 
     def _odd(self, code: str, message: str) -> None:
         self.oddities.append(Oddity(code, message))
@@ -175,14 +178,38 @@ def _numbers(text: str) -> tuple[int, int, int] | None:
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
+def _short_date(text: str) -> datetime.date | None:
+    """The date of a dd.mm.yy field, 1985 to 2084."""
+    numbers = _numbers(text)
+    if numbers is None:
+        return None
+    day, month, year = numbers
+    return _date(year + (2000 if year < 85 else 1900), month, day)
+
+
+def _date(year: int, month: int, day: int) -> datetime.date | None:
+    try:
+        return datetime.date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> datetime.time | None:
+    """The time of a hh.mm.ss field."""
+    numbers = _numbers(text)
+    if numbers is None:
+        return None
+    try:
+        return datetime.time(*numbers)
+    except ValueError:
+        return None
+
+
 def _full_date(recording: str) -> datetime.date | None:
     match = re.match(r"\s*Startdate (\d{1,2})-([A-Za-z]{3})-(\d{4})\b", recording)
     if match is None or match[2].upper() not in MONTHS:
         return None
-    try:
-        return datetime.date(int(match[3]), MONTHS.index(match[2].upper()) + 1, int(match[1]))
-    except ValueError:
-        return None
+    return _date(int(match[3]), MONTHS.index(match[2].upper()) + 1, int(match[1]))
 
 
 def decode_text(raw: bytes) -> str:
@@ -202,7 +229,7 @@ def decode_text(raw: bytes) -> str:
 def decode_number(raw: bytes) -> Fraction | None:
     """The number in a header field, exactly; None if there is none. A decimal comma counts as a point."""
     text = raw.strip(b" \0").replace(b",", b".")
-    if not re.fullmatch(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", text):
+    if not re.fullmatch(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?0*\d{1,2})?", text):
         return None
     return Fraction(text.decode("ascii"))
 
@@ -233,7 +260,7 @@ def read_header(file: BinaryIO, name: str) -> Header:
     file.seek(0)
     first = file.read(FILE_HEADER_BYTES)
     if len(first) < FILE_HEADER_BYTES:
-        raise EDFError(f"{name}: {size} bytes are too few for an EDF header of {FILE_HEADER_BYTES}")
+        raise EDFError(f"{name}: ends at byte {size}, inside the first {FILE_HEADER_BYTES} of an EDF header")
     oddities: list[Oddity] = []
 
     def odd(code: str, message: str) -> None:
@@ -241,73 +268,34 @@ def read_header(file: BinaryIO, name: str) -> Header:
 
     fields = {key: values[0] for key, values in _split(first, FILE_FIELDS, 1).items()}
     is_bdf = _is_bdf(fields["version"], name, odd)
-    stated_bytes = _decode_count(fields["bytes_in_header"])
-    count = _decode_count(fields["num_signals"])
-    if count is None and stated_bytes is not None and stated_bytes % SIGNAL_HEADER_BYTES == 0:
-        count = stated_bytes // SIGNAL_HEADER_BYTES - 1
-        odd(
-            "num-signals",
-            f"the number of signals is {fields['num_signals']!r}; {count} follow from the header's size",
-        )
-    if count is None or count < 0:
-        raise EDFError(f"{name}: byte 252: the number of signals is {fields['num_signals']!r}, not a number")
-    header_bytes = FILE_HEADER_BYTES + count * SIGNAL_HEADER_BYTES
-    if size < header_bytes:
+    count = _num_signals(fields, name, odd)
+    needed = FILE_HEADER_BYTES + count * SIGNAL_HEADER_BYTES
+    if size < needed:
         raise EDFError(
-            f"{name}: ends at byte {size}, inside its header of {header_bytes} bytes for {count} signals"
+            f"{name}: ends at byte {size}, inside its header of {needed} bytes for {count} signals"
         )
-    if stated_bytes is not None and header_bytes < stated_bytes <= size:
-        odd(
-            "header-longer",
-            f"the header states {stated_bytes} bytes where {count} signals need {header_bytes}; "
-            "data start where it states",
-        )
-        header_bytes = stated_bytes
-    elif stated_bytes != header_bytes:
-        odd(
-            "header-size",
-            f"the header states its size as {fields['bytes_in_header']!r}; {count} signals need {header_bytes}",
-        )
-    rest = file.read(header_bytes - FILE_HEADER_BYTES)
-    signals = _parse_signals(rest, count, name, odd)
-
-    duration = decode_number(fields["record_duration"])
-    ordinary = [s for s in signals if not s.is_annotation]
-    if duration is None or duration < 0:
-        if ordinary:
-            raise EDFError(
-                f"{name}: byte 244: the record duration is {fields['record_duration']!r}, "
-                "so no signal has a sampling rate"
-            )
-        odd(
-            "record-duration",
-            f"the record duration is {fields['record_duration']!r}; there are annotations only, so 0 is taken",
-        )
-        duration = Fraction(0)
-    elif duration == 0 and any(s.samples_per_record for s in ordinary):
-        odd("record-duration-zero", "records last 0 s and have samples; 1 s is taken, as MNE does")
-
-    header = Header(
-        raw=first + rest,
-        is_bdf=is_bdf,
-        texts={key: decode_text(value) for key, value in fields.items()},
-        signals=signals,
-        record_duration=duration,
-        num_records=0,
-        file_size=size,
-        oddities=oddities,
-    )
-    if any(byte > 126 or byte < 32 for byte in (first + rest)[8:]):
+    raw = first + file.read(needed - FILE_HEADER_BYTES)
+    if any(byte > 126 or byte < 32 for byte in raw[8:]):
         odd(
             "header-not-ascii",
             "the header has bytes outside printable ASCII; texts are read as UTF-8 or Latin-1",
         )
+    signals = _parse_signals(raw[FILE_HEADER_BYTES:], count, name, odd)
+    record_bytes = sum(s.samples_per_record for s in signals) * (3 if is_bdf else 2)
+    raw += file.read(_data_start(fields, needed, size, record_bytes, odd) - needed)
+    header = Header(
+        raw=raw,
+        is_bdf=is_bdf,
+        texts={key: decode_text(value) for key, value in fields.items()},
+        signals=signals,
+        record_duration=_record_duration(fields["record_duration"], signals, name, odd),
+        num_records=0,
+        file_size=size,
+        oddities=oddities,
+    )
     _count_records(header, fields["num_data_records"], odd)
     _check_plus(header, odd)
     return header
-
-
-Report = Callable[[str, str], None]
 
 
 def _is_bdf(version: bytes, name: str, odd: Report) -> bool:
@@ -324,6 +312,63 @@ def _is_bdf(version: bytes, name: str, odd: Report) -> bool:
     return False
 
 
+def _num_signals(fields: dict[str, bytes], name: str, odd: Report) -> int:
+    """The number of signals; where it doesn't parse, the one that the header's stated size gives."""
+    count = _decode_count(fields["num_signals"])
+    stated_bytes = _decode_count(fields["bytes_in_header"])
+    if count is None and stated_bytes is not None and stated_bytes % SIGNAL_HEADER_BYTES == 0:
+        count = stated_bytes // SIGNAL_HEADER_BYTES - 1
+        odd(
+            "num-signals",
+            f"the number of signals is {fields['num_signals']!r}; {count} follow from the header's size",
+        )
+    if count is None or count < 0:
+        raise EDFError(f"{name}: byte 252: the number of signals is {fields['num_signals']!r}, not a number")
+    return count
+
+
+def _data_start(fields: dict[str, bytes], needed: int, size: int, record_bytes: int, odd: Report) -> int:
+    """Offset of the first record: where the header says it ends, unless it is too short or the records tell."""
+    stated = _decode_count(fields["bytes_in_header"])
+    num_records = _decode_count(fields["num_data_records"])
+
+    def fits(start: int) -> bool:
+        if num_records is None or num_records < 0:
+            return record_bytes > 0 and (size - start) % record_bytes == 0
+        return size - start == num_records * record_bytes
+
+    if stated == needed:
+        return needed
+    if stated is not None and needed < stated <= size and (fits(stated) or not fits(needed)):
+        odd(
+            "header-longer",
+            f"the header states {stated} bytes where its signals need {needed}; data start where it states",
+        )
+        return stated
+    odd(
+        "header-size",
+        f"the header states its size as {fields['bytes_in_header']!r}; its signals need {needed}, "
+        "where data are taken to start",
+    )
+    return needed
+
+
+def _record_duration(stated: bytes, signals: list[SignalHeader], name: str, odd: Report) -> Fraction:
+    """Seconds of a record; it may be unknown only if no signal's rate depends on it."""
+    duration = decode_number(stated)
+    ordinary = [s for s in signals if not s.is_annotation]
+    if duration is None or duration < 0:
+        if ordinary:
+            raise EDFError(
+                f"{name}: byte 244: the record duration is {stated!r}, so no signal has a sampling rate"
+            )
+        odd("record-duration", f"the record duration is {stated!r}; no signal has samples, so 0 is taken")
+        return Fraction(0)
+    if duration == 0 and any(s.samples_per_record for s in ordinary):
+        odd("record-duration-zero", "records last 0 s and have samples; 1 s is taken, as MNE does")
+    return duration
+
+
 def _parse_signals(raw: bytes, count: int, name: str, odd: Report) -> list[SignalHeader]:
     fields = _split(raw, SIGNAL_FIELDS, count)
     signals = []
@@ -331,11 +376,11 @@ def _parse_signals(raw: bytes, count: int, name: str, odd: Report) -> list[Signa
         own = {key: values[i] for key, values in fields.items()}
         label = decode_text(own["label"])
         samples = _decode_count(own["samples_per_record"])
-        if samples is None or samples < 0:
+        if samples is None or not 0 <= samples <= MAX_SAMPLES_PER_RECORD:
             at = FILE_HEADER_BYTES + 216 * count + 8 * i
             raise EDFError(
                 f"{name}: byte {at}: signal {i} ({label!r}) "
-                f"has {own['samples_per_record']!r} samples per record, not a number"
+                f"has {own['samples_per_record']!r} samples per record, not a possible number"
             )
         limits = {}
         for key in ("physical_minimum", "physical_maximum", "digital_minimum", "digital_maximum"):
@@ -377,7 +422,7 @@ def _count_records(header: Header, stated: bytes, odd: Report) -> None:
     elif stated_count != header.num_records:
         odd(
             "num-records",
-            f"the header gives {decode_text(stated) or 'no'} records; {header.num_records} whole ones are there",
+            f"the header gives {decode_text(stated)!r} records; {header.num_records} whole ones are there",
         )
     tail = header.file_size - header.tail_start
     if tail:

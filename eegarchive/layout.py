@@ -16,8 +16,6 @@ SUFFIX = ".h5"
 #: HDF5 library version bounds of every file we write (spec C-3).
 LIBVER = ("v108", "v110")
 
-#: Bytes of samples in one chunk, before compression (docs/chunks.md has the measurements).
-CHUNK_BYTES = 65_536
 TABLE_CHUNK_BYTES = 262_144
 #: Datasets up to this size are stored in their object header (spec C-9).
 MAX_COMPACT_BYTES = 4_096

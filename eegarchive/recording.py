@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,9 @@ class Timekeeper:
     def __init__(self, header: edf.Header) -> None:
         self._header = header
         self._signals = [s.index for s in header.signals if s.is_annotation]
+        self._clock = next(
+            (s.index for s in header.signals if s.is_annotation and s.samples_per_record), None
+        )
         self._onsets: list[npt.NDArray[np.float64]] = []
         self._annotations: list[tal.Annotation] = []
         self._report = tal.TalReport()
@@ -56,7 +58,7 @@ class Timekeeper:
                 self._pieces[signal] = kept
                 return
             raw = np.frombuffer(kept, np.uint8).reshape(1, width)
-        keeps_time = signal == self._signals[0]
+        keeps_time = signal == self._clock
         onsets, found = tal.parse_records(raw, self._records[signal], keeps_time, self._report)
         self._records[signal] += len(raw)
         self._annotations += found
@@ -74,7 +76,8 @@ class Timekeeper:
     def _starts(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         """Start times of the contiguous runs of records, and the number of records in each."""
         header = self._header
-        if header.num_records == 0:
+        ordinary = any(not s.is_annotation and s.samples_per_record for s in header.signals)
+        if header.num_records == 0 or not ordinary:
             return np.empty(0), np.empty(0, np.int64)
         duration = float(header.record_duration or 1)
         stated = np.concatenate(self._onsets) if self._onsets else np.full(header.num_records, np.nan)
@@ -102,9 +105,6 @@ class Timekeeper:
         """Rows of the segments table; none for a recording of annotations only."""
         header = self._header
         starts, counts = self._starts()
-        ordinary = any(not s.is_annotation and s.samples_per_record for s in header.signals)
-        if not ordinary:
-            starts, counts = starts[:0], counts[:0]
         duration = header.record_duration or 1
         durations = [float(int(count) * duration) for count in counts]
         self._report_times(starts, durations)
@@ -127,7 +127,7 @@ class Timekeeper:
             header.oddities.append(
                 edf.Oddity("records-go-back", f"{back} records start before the end of the one before")
             )
-        if header.stated_kind.endswith("+C") and self._onsets:
+        if header.stated_kind.endswith("+C") and len(starts) and self._onsets:
             stated = np.concatenate(self._onsets)
             expected = np.arange(len(stated)) * float(header.record_duration) + np.nan_to_num(stated[:1])
             with np.errstate(invalid="ignore"):
@@ -149,7 +149,7 @@ class Timekeeper:
     def annotation_rows(self) -> npt.NDArray[np.void]:
         """Rows of the annotations table, in order of onset."""
         found = sorted(self._annotations, key=lambda a: a.onset)
-        texts = [_without_nul(a.text) for a in found]
+        texts = [a.text for a in found]
         longest = max((len(text.encode("utf-8")) for text in texts), default=0)
         if longest * len(found) > _MAX_TABLE_BYTES:
             raise EDFError(
@@ -166,11 +166,6 @@ class Timekeeper:
         return objects.make_rows(layout.STATE_TABLES[layout.ANNOTATIONS], values)
 
 
-def _without_nul(text: str) -> str:
-    """Fixed-length HDF5 text ends at a NUL; one at the end can't be told from padding."""
-    return text.replace("\0", "\ufffd")
-
-
 def _breaks(late: npt.NDArray[np.float64], tolerance: float) -> npt.NDArray[np.int64]:
     """Numbers of the records that start a contiguous run: where lateness has changed by more than allowed.
 
@@ -181,15 +176,22 @@ def _breaks(late: npt.NDArray[np.float64], tolerance: float) -> npt.NDArray[np.i
     edges = [0, *jumps.tolist(), len(late)]
     starts: list[int] = []
     for a, b in itertools.pairwise(edges):
-        starts.append(a)
-        while True:
-            drifted = np.abs(late[starts[-1] : b] - late[starts[-1]]) > tolerance
-            if not drifted.any():
-                break
-            starts.append(starts[-1] + int(np.argmax(drifted)))
+        at = a
+        while at < b:
+            starts.append(at)
+            at = _first_apart(late, at, b, tolerance)
     return np.array(starts, np.int64)
 
 
-def finite(value: float) -> float | None:
-    """None for NaN and infinities, which JSON doesn't have."""
-    return value if math.isfinite(value) else None
+def _first_apart(late: npt.NDArray[np.float64], start: int, stop: int, tolerance: float) -> int:
+    """First record of [start, stop) that isn't as late as `start` is; `stop` if all are.
+
+    The stretches looked at grow, so that neither many short runs nor a few long ones take long.
+    """
+    at, length = start, 64
+    while at < stop:
+        apart = np.abs(late[at : min(at + length, stop)] - late[start]) > tolerance
+        if apart.any():
+            return at + int(np.argmax(apart))
+        at, length = at + length, 2 * length
+    return stop

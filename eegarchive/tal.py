@@ -14,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 ONSET_MAX_BYTES = 32
+#: A longer text is no annotation: a cell of a table is as wide as the longest.
+MAX_TEXT_BYTES = 2**16
+_TOKEN = re.compile(rb"[^\0]+\0?")
 _TAL = re.compile(rb"([+-]?\d+(?:\.\d*)?)(?:\x15(\d*(?:\.\d*)?))?\x14(.*)", re.DOTALL)
 _NUMBER_BYTES = np.zeros(256, bool)
 _NUMBER_BYTES[list(b"+-0123456789.")] = True
@@ -85,16 +88,15 @@ def _parse_time_keeping(
     at = np.argmax(head == 0x14, axis=1)
     inside = np.arange(head.shape[1]) < at[:, None]
     text = np.where(inside, head, 0).astype(np.uint8)
-    plain = (at > 0) & (at + 1 < block.shape[1])
+    plain = (at > 0) & (at + 2 < block.shape[1])
     rows = np.arange(len(block))
     plain &= block[rows, np.minimum(at + 1, block.shape[1] - 1)] == 0x14
     plain &= np.where(inside, _NUMBER_BYTES[text], True).all(axis=1)
     plain &= np.count_nonzero(block, axis=1) == at + 2
-    # a sign only at the start and one point at most, with digits before it: what the grammar allows
+    # a sign at the start and nowhere else, one point at most, and a digit after the sign: the grammar
     digit = (text >= ord("0")) & (text <= ord("9"))
     signs = (text == ord("+")) | (text == ord("-"))
-    plain &= ~signs[:, 1:].any(axis=1) & ((text == ord(".")).sum(axis=1) <= 1)
-    plain &= np.where(signs[:, 0], digit[:, min(1, head.shape[1] - 1)], digit[:, 0])
+    plain &= signs[:, 0] & ~signs[:, 1:].any(axis=1) & digit[:, 1] & ((text == ord(".")).sum(axis=1) <= 1)
     if plain.any():
         onsets[plain] = text[plain].view(f"S{head.shape[1]}").reshape(-1).astype(np.float64)
     return np.asarray(plain, bool)
@@ -105,24 +107,23 @@ def _parse_record(
 ) -> float:
     """Take one record's TALs apart; return the record's onset, or NaN."""
     record_onset = np.nan
-    for number, tal in enumerate(token for token in raw.split(b"\0") if token):
-        match = _TAL.fullmatch(tal)
-        if match is None:
+    for number, token in enumerate(_TOKEN.findall(raw)):
+        match = _TAL.fullmatch(token.removesuffix(b"\0"))
+        onset = float(match[1]) if match else np.inf
+        duration = float(match[2]) if match and match[2] not in (None, b"", b".") else np.nan
+        if match is None or np.isinf(onset) or np.isinf(duration) or len(match[3]) > MAX_TEXT_BYTES:
             report.add("tal-unreadable", record)
             continue
-        onset = float(match[1])
         if match[1][:1] not in b"+-":
             report.add("tal-onset-unsigned", record)
-        duration = float(match[2]) if match[2] not in (None, b"", b".") else np.nan
-        texts = match[3].split(b"\x14")
-        if texts[-1]:
+        if not match[3].endswith(b"\x14") or not token.endswith(b"\0"):
             report.add("tal-unterminated", record)
-        else:
-            texts.pop()
+        texts = match[3].removesuffix(b"\x14").split(b"\x14")
         if keeps_time and number == 0:
-            record_onset = onset
-            if not texts or texts[0]:
+            if texts[0]:
                 report.add("tal-time-not-empty", record)
+            else:
+                record_onset = onset
         for text in texts:
             if text or not np.isnan(duration):
                 out.append(Annotation(onset, duration, _decode(text, record, report)))
@@ -143,8 +144,8 @@ def _decode(raw: bytes, record: int, report: TalReport) -> str:
 MEANINGS = {
     "tal-unreadable": "TALs that can't be read; they are kept for export",
     "tal-onset-unsigned": "TALs without a sign before the onset",
-    "tal-unterminated": "TALs whose last text isn't terminated",
-    "tal-time-not-empty": "records whose first TAL isn't an empty time-keeping one",
+    "tal-unterminated": "TALs that aren't terminated",
+    "tal-time-not-empty": "records whose first TAL has a text where the empty one that keeps time belongs",
     "tal-no-record-onset": "records without a time-keeping TAL; they are taken to follow the one before",
     "tal-not-utf8": "annotation texts that aren't UTF-8; they are read as Latin-1",
 }

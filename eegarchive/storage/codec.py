@@ -1,6 +1,6 @@
 """Chunk compression: which HDF5 filters a codec stands for, and deflate made and read in threads.
 
-The portable codec is HDF5's own shuffle and deflate, so any tool reads it; libdeflate makes the same
+The portable codec is HDF5's own shuffle, deflate and Fletcher-32, so any tool reads it; libdeflate makes the same
 streams several times faster than zlib, outside HDF5's global lock. The other codecs go through HDF5.
 """
 
@@ -22,18 +22,21 @@ from eegarchive.layout import (
     FILTER_FLETCHER32,
     FILTER_SHUFFLE,
 )
+from eegarchive.storage.fletcher import CHECKSUM_BYTES, fletcher32
 
-#: libdeflate: on real recordings 1 to 3 % behind level 6, in half of its time (docs/chunks.md).
-DEFLATE_LEVEL = 2
+#: libdeflate's fastest. On chunks of 65,536 samples its blocks are the byte planes that shuffling makes, and
+#: the result is within 2 % of level 2 on real EEG in three quarters of its time (docs/chunks.md).
+DEFLATE_LEVEL = 1
 _BITSHUFFLE_LZ4, _BITSHUFFLE_ZSTD = 2, 3
 _ZSTD_LEVEL = 3
 
 
 @dataclass(frozen=True)
 class Codec:
-    """A named filter pipeline."""
+    """A named filter pipeline, and how many bytes of samples one chunk has (docs/chunks.md says why)."""
 
     name: str
+    chunk_bytes: int
     filters: tuple[int, ...]
     add_filters: Callable[[Any], None]
 
@@ -41,6 +44,7 @@ class Codec:
 def _portable(creation: Any) -> None:
     creation.set_shuffle()
     creation.set_deflate(DEFLATE_LEVEL)
+    creation.set_fletcher32()
 
 
 def _bitshuffle(*options: int) -> Callable[[Any], None]:
@@ -55,10 +59,15 @@ def _bitshuffle(*options: int) -> Callable[[Any], None]:
 CODECS = {
     codec.name: codec
     for codec in (
-        Codec("portable", (FILTER_SHUFFLE, FILTER_DEFLATE), _portable),
-        Codec("fast", (FILTER_BITSHUFFLE, FILTER_FLETCHER32), _bitshuffle(_BITSHUFFLE_LZ4)),
-        Codec("small", (FILTER_BITSHUFFLE, FILTER_FLETCHER32), _bitshuffle(_BITSHUFFLE_ZSTD, _ZSTD_LEVEL)),
-        Codec("none", (FILTER_FLETCHER32,), lambda creation: creation.set_fletcher32()),
+        Codec("portable", 131_072, (FILTER_SHUFFLE, FILTER_DEFLATE, FILTER_FLETCHER32), _portable),
+        Codec("fast", 32_768, (FILTER_BITSHUFFLE, FILTER_FLETCHER32), _bitshuffle(_BITSHUFFLE_LZ4)),
+        Codec(
+            "small",
+            131_072,
+            (FILTER_BITSHUFFLE, FILTER_FLETCHER32),
+            _bitshuffle(_BITSHUFFLE_ZSTD, _ZSTD_LEVEL),
+        ),
+        Codec("none", 32_768, (FILTER_FLETCHER32,), lambda creation: creation.set_fletcher32()),
     )
 }
 PORTABLE = CODECS["portable"]
@@ -93,28 +102,31 @@ def codec_of(creation: Any, where: str) -> Codec:
 
 
 def encode_portable(chunk: npt.NDArray[Any]) -> bytes:
-    """Shuffle and deflate one whole chunk."""
+    """Shuffle and deflate one whole chunk, and add its checksum."""
     planes = np.ascontiguousarray(chunk.view(np.uint8).reshape(-1, chunk.itemsize).T)
-    return bytes(deflate.zlib_compress(planes, DEFLATE_LEVEL))
+    packed = bytes(deflate.zlib_compress(planes, DEFLATE_LEVEL))
+    return packed + fletcher32(packed).to_bytes(CHECKSUM_BYTES, "little")
 
 
-def decode_portable(raw: bytes, dtype: np.dtype[Any], length: int, where: str) -> npt.NDArray[Any]:
-    """Samples of one chunk; deflate's Adler-32 has been checked.
+def decode_portable(raw: bytes, out: npt.NDArray[Any], where: str) -> None:
+    """Put the samples of one chunk into `out`, after its checksum was found right.
 
     Raises
     ------
     InvalidArchive
         If the stream is damaged.
     """
-    size = length * dtype.itemsize
+    packed = memoryview(raw)[:-CHECKSUM_BYTES]
+    if fletcher32(packed) != int.from_bytes(raw[-CHECKSUM_BYTES:], "little"):
+        raise InvalidArchive(f"{where}: a stored chunk is damaged (its checksum is wrong)")
     try:
-        planes = deflate.zlib_decompress(raw, size)
+        planes = deflate.zlib_decompress(packed, out.nbytes)
     except deflate.DeflateError as error:
         raise InvalidArchive(f"{where}: a stored chunk is damaged ({error})") from None
-    if len(planes) != size:
-        raise InvalidArchive(f"{where}: a stored chunk is damaged ({len(planes)} bytes in place of {size})")
-    out = np.empty(length, dtype)
-    interleaved = out.view(np.uint8).reshape(length, dtype.itemsize)
-    for i, plane in enumerate(np.frombuffer(planes, np.uint8).reshape(dtype.itemsize, length)):
+    if len(planes) != out.nbytes:
+        raise InvalidArchive(
+            f"{where}: a stored chunk is damaged ({len(planes)} bytes in place of {out.nbytes})"
+        )
+    interleaved = out.view(np.uint8).reshape(len(out), out.itemsize)
+    for i, plane in enumerate(np.frombuffer(planes, np.uint8).reshape(out.itemsize, len(out))):
         interleaved[:, i] = plane  # five times faster than a transposed copy
-    return out

@@ -12,6 +12,7 @@ import h5py
 from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive, UnsupportedVersion
 from eegarchive.layout import DATA, FORMAT, FORMAT_MAJOR
 from eegarchive.storage import guard
+from eegarchive.storage.damage import HDF5_ERRORS, first_line
 from eegarchive.storage.objects import read_attribute
 from eegarchive.storage.samples import StoredSamples
 
@@ -114,7 +115,7 @@ def open_hdf5(path: Path) -> h5py.File:
     try:
         h5 = h5py.File(path, "r", locking=False)
     except OSError as error:
-        raise InvalidArchive(f"{path}: isn't a readable HDF5 file ({_first_line(error)})") from None
+        raise InvalidArchive(f"{path}: isn't a readable HDF5 file ({first_line(error)})") from None
     try:
         if h5.userblock_size:
             raise InvalidArchive(f"{path}: has a user block; archives have none")
@@ -128,11 +129,7 @@ def open_hdf5(path: Path) -> h5py.File:
             )
     except BaseException as error:
         h5.close()
-        if isinstance(error, RuntimeError | KeyError | OSError) and not isinstance(error, EEGArchiveError):
-            raise InvalidArchive(f"{path}: its root can't be read ({_first_line(error)})") from None
+        if isinstance(error, HDF5_ERRORS) and not isinstance(error, EEGArchiveError):
+            raise InvalidArchive(f"{path}: its root can't be read ({first_line(error)})") from None
         raise
     return h5
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]

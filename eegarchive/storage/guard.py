@@ -25,6 +25,7 @@ from eegarchive.layout import (
     SMALL_ENOUGH_BYTES,
 )
 from eegarchive.storage.codec import codec_of
+from eegarchive.storage.damage import finds_damage
 
 _LINK_CLASSES = {
     h5py.h5l.TYPE_SOFT: "a soft link",
@@ -52,6 +53,7 @@ def check_name(name: str, where: str) -> None:
         raise UnsafeArchive(f"{printable(where)}: a name has control characters: {printable(name)!r}")
 
 
+@finds_damage
 def names(group: h5py.Group) -> list[str]:
     """Names of a group's members, in byte order; none is followed."""
     found: list[str] = []
@@ -65,6 +67,7 @@ def names(group: h5py.Group) -> list[str]:
     return sorted(found, key=lambda name: name.encode("utf-8"))
 
 
+@finds_damage
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     """One member of a group, after its link was found to be a hard one (spec G-1).
 
@@ -107,6 +110,7 @@ def dataset_at(group: h5py.Group, name: str) -> h5py.Dataset:
     return found
 
 
+@finds_damage
 def check_dataset(dataset: h5py.Dataset) -> None:
     """Refuse storage, filters, types and sizes that the format doesn't have (spec G-2 to G-6)."""
     where = printable(str(dataset.name))

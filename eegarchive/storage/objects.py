@@ -18,6 +18,7 @@ from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
 from eegarchive.errors import InvalidArchive
 from eegarchive.layout import BYTES_DIGEST, MAX_COMPACT_BYTES, TABLE_CHUNK_BYTES, Column
 from eegarchive.storage.codec import PORTABLE, Codec
+from eegarchive.storage.damage import finds_damage
 
 AttributeValue = str | int | float
 #: Keeps attributes in the object header, whatever their number (HDF5's default moves the ninth out).
@@ -119,6 +120,7 @@ def write_attributes(obj: h5py.Group | h5py.Dataset, values: Mapping[str, Attrib
         write_attribute(obj, name, values[name])
 
 
+@finds_damage
 def read_attributes(obj: h5py.Group | h5py.Dataset) -> dict[str, AttributeValue]:
     """All attributes of an object, in name order.
 
@@ -132,6 +134,7 @@ def read_attributes(obj: h5py.Group | h5py.Dataset) -> dict[str, AttributeValue]
     return {attribute.name.decode("utf-8", "replace"): _value(attribute, obj) for attribute in opened}
 
 
+@finds_damage
 def read_attribute(obj: h5py.Group | h5py.Dataset, name: str) -> AttributeValue | None:
     """One attribute; None if the object hasn't got it."""
     key = name.encode("utf-8")
@@ -247,6 +250,7 @@ def check_columns(dtype: np.dtype[Any], columns: Sequence[Column], where: str) -
             raise InvalidArchive(f"{where}: column {column.name} is {found}, expected {column.type}")
 
 
+@finds_damage
 def read_table(dataset: h5py.Dataset, columns: Sequence[Column]) -> npt.NDArray[Any]:
     """A table's rows as they are stored.
 
@@ -256,10 +260,7 @@ def read_table(dataset: h5py.Dataset, columns: Sequence[Column]) -> npt.NDArray[
         If its columns aren't those of the format, or its bytes are damaged.
     """
     check_columns(dataset.dtype, columns, dataset.name)
-    try:
-        rows: npt.NDArray[Any] = dataset[()]
-    except OSError as error:
-        raise InvalidArchive(f"{dataset.name}: the table is damaged ({error})") from None
+    rows: npt.NDArray[Any] = dataset[()]
     return rows
 
 

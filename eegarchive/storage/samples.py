@@ -13,13 +13,15 @@ from h5py import h5d, h5s
 
 from eegarchive.errors import InvalidArchive
 from eegarchive.storage.codec import PORTABLE, codec_of, decode_portable, register_plugins
+from eegarchive.storage.damage import HDF5_ERRORS, finds_damage, first_line
 from eegarchive.storage.workers import spread
 
-#: From so many chunks on, a read is spread over the cores.
-_PARALLEL_CHUNKS = 6
+#: From so many samples on, a read is spread over the cores.
+_PARALLEL_SAMPLES = 300_000
 #: Into how many tasks such a read is cut: enough for all cores to end together.
 _TASKS = 16
-_BLOCK_CHUNKS = 8
+#: How much HDF5 decodes in one call.
+_BLOCK_SAMPLES = 262_144
 
 #: Puts samples where they belong: (samples as stored, view of the output).
 Put = Callable[[npt.NDArray[Any], npt.NDArray[Any]], None]
@@ -53,22 +55,7 @@ class StoredSamples:
         self._last: tuple[int, npt.NDArray[Any]] = (-1, np.empty(0, self.dtype))
         if self.codec is not None and self.codec is not PORTABLE:
             register_plugins()
-            self._check_chunks()
-
-    def _check_chunks(self) -> None:
-        """Make sure that HDF5 won't answer with fill values or skip its filters."""
-        found: list[int] = []
-        masks: list[int] = []
-
-        def note(info: Any) -> None:
-            found.append(info.chunk_offset[0])
-            masks.append(info.filter_mask)
-
-        self.dataset.id.chunk_iter(note)
-        if sorted(found) != list(range(0, self.length, self.chunk)) or any(masks):
-            raise InvalidArchive(
-                f"{self.where}: chunks are missing, doubled or unfiltered; the file is damaged"
-            )
+            _check_chunks(dataset)
 
     def read(self, start: int, stop: int, out: npt.NDArray[Any], put: Put = copy) -> None:
         """Put samples [start, stop) into `out`, which is as long.
@@ -81,17 +68,17 @@ class StoredSamples:
         if stop <= start:
             return
         if self.codec is not PORTABLE:
-            step, read = self.chunk * _BLOCK_CHUNKS, self._read_block
+            step, fill = -(-_BLOCK_SAMPLES // self.chunk) * self.chunk, self._put_block
         else:
-            step, read = self.chunk, self._read_chunk
+            step, fill = self.chunk, self._put_chunk
         edges = [start, *range(start - start % step + step, stop, step), stop]
 
         def run(first: int) -> None:
             for i in range(first, min(first + per_task, len(edges) - 1)):
                 a, b = edges[i], edges[i + 1]
-                put(read(a, b), out[a - start : b - start])
+                fill(a, b, out[a - start : b - start], put)
 
-        if stop - start < _PARALLEL_CHUNKS * self.chunk:
+        if stop - start < _PARALLEL_SAMPLES:
             per_task = len(edges)
             run(0)
             return
@@ -99,38 +86,59 @@ class StoredSamples:
         for _ in spread(run, range(0, len(edges) - 1, per_task)):
             pass
 
-    def _read_chunk(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Samples of one chunk, by our own decoder; the last one is kept for the next small window."""
+    def _put_chunk(self, start: int, stop: int, out: npt.NDArray[Any], put: Put) -> None:
+        """Put samples of one chunk, by our own decoder; the last one is kept for the next small window."""
         first = start - start % self.chunk
         kept, chunk = self._last
         if kept != first:
-            chunk = self._decode(first)
+            if put is copy and stop - start == self.chunk:
+                self._decode(first, out)
+                return
+            chunk = np.empty(self.chunk, self.dtype)
+            self._decode(first, chunk)
             self._last = (first, chunk)
-        return chunk[start - first : stop - first]
+        put(chunk[start - first : stop - first], out)
 
-    def _decode(self, first: int) -> npt.NDArray[Any]:
+    def _decode(self, first: int, out: npt.NDArray[Any]) -> None:
         try:
             mask, raw = self.dataset.id.read_direct_chunk((first,))
-        except OSError as error:
-            raise InvalidArchive(
-                f"{self.where}: the chunk of sample {first} can't be read ({error})"
-            ) from None
+        except HDF5_ERRORS as error:
+            what = f"the chunk of sample {first} can't be read ({first_line(error)})"
+            raise InvalidArchive(f"{self.where}: {what}") from None
         if mask:
-            raise InvalidArchive(
-                f"{self.where}: the chunk of sample {first} skips its filters; the file is damaged"
-            )
-        return decode_portable(raw, self.dtype, self.chunk, self.where)
+            what = f"the chunk of sample {first} skips its filters; the file is damaged"
+            raise InvalidArchive(f"{self.where}: {what}")
+        decode_portable(raw, out, self.where)
 
-    def _read_block(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Samples through HDF5's filters."""
-        out = np.empty(stop - start, self.dtype)
+    def _put_block(self, start: int, stop: int, out: npt.NDArray[Any], put: Put) -> None:
+        """Put samples that HDF5's filters decode."""
+        block = out if put is copy else np.empty(stop - start, self.dtype)
         space = self._space.copy()
-        space.select_hyperslab((start,), (len(out),))
+        space.select_hyperslab((start,), (len(block),))
         try:
-            self.dataset.id.read(h5s.create_simple(out.shape), space, out)
-        except OSError as error:
-            raise InvalidArchive(f"{self.where}: samples {start} to {stop} can't be read ({error})") from None
-        return out
+            self.dataset.id.read(h5s.create_simple(block.shape), space, block)
+        except HDF5_ERRORS as error:
+            what = f"samples {start} to {stop} can't be read ({first_line(error)})"
+            raise InvalidArchive(f"{self.where}: {what}") from None
+        if put is not copy:
+            put(block, out)
+
+
+@finds_damage
+def _check_chunks(dataset: h5py.Dataset) -> None:
+    """Make sure that HDF5 won't answer with fill values or skip its filters."""
+    found: list[int] = []
+    masks: list[int] = []
+
+    def note(info: Any) -> None:
+        found.append(info.chunk_offset[0])
+        masks.append(info.filter_mask)
+
+    dataset.id.chunk_iter(note)
+    if sorted(found) != list(range(0, dataset.shape[0], dataset.chunks[0])) or any(masks):
+        raise InvalidArchive(
+            f"{dataset.name}: chunks are missing, doubled or unfiltered; the file is damaged"
+        )
 
 
 @dataclass(frozen=True)
