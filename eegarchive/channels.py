@@ -8,6 +8,11 @@ from collections.abc import Sequence
 
 from eegarchive.storage.guard import printable
 
+#: A place on the scalp or its reference in the 10-20 system and its extensions.
+_SITE = (
+    "(fp|afp|aff|af|ffc|fft|fcc|ftt|fc|ft|ccp|cpp|ttp|tpp|cp|tp|ppo|poo|po|f|c|p|t|o|i|n|a|m)"
+    r"(z|\d{1,2})h?"
+)
 #: Kinds by the patterns of labels that have them; the first match counts. EDF+ recommends "TYPE sensor"
 #: labels (EDF+ standard texts and polarity rules); the rest is what recorders write.
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -31,11 +36,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("sound", r"\b(sound|mic|audio)"),
     ("movement", r"\b(acc|accel|gyro|activity|actig|movement)"),
     ("eeg", r"\beeg"),
-    (
-        "eeg",
-        r"^(fp|af|fc|ft|cp|tp|po|f|c|p|t|o|i|n|a|m)(z|\d{1,2})h?\.*"
-        r"([-:/ ]*(fp|af|fc|ft|cp|tp|po|f|c|p|t|o|i|n|a|m)(z|\d{1,2})h?|[-:/ ]*(ref|le|avg|a1a2|m1m2|linked))?\.*$",
-    ),
+    ("eeg", rf"^{_SITE}\.*([-:/ ]*({_SITE}|ref|le|avg|a1a2|m1m2|linked))?\.*$"),
 )
 _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS)
 OTHER_KIND = "misc"

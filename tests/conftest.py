@@ -17,7 +17,9 @@ SHARED = Path(__file__).parents[2] / "shared" / "data" / "edf"
 
 def recordings() -> list[Path]:
     """Every real recording there is, each once."""
-    found = {path.name: path for folder in (SHARED, DATA) if folder.is_dir() for path in folder.glob("*.[eb]df")}
+    found = {
+        path.name: path for folder in (SHARED, DATA) if folder.is_dir() for path in folder.glob("*.[eb]df")
+    }
     return [found[name] for name in sorted(found)]
 
 

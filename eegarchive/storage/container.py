@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -15,6 +16,11 @@ from eegarchive.storage import guard
 from eegarchive.storage.damage import HDF5_ERRORS, first_line
 from eegarchive.storage.objects import read_attribute
 from eegarchive.storage.samples import StoredSamples
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _reopening = threading.Lock()
 
@@ -33,23 +39,30 @@ class ArchiveFile:
 
     Safe to use from several threads; a forked child opens its own handle on first use; a pickled one
     is its path. Nothing but the file itself is ever opened.
+
+    Parameters
+    ----------
+    path : path-like
+    locking : bool
+        Refuse a file that another program is writing; off where the caller itself holds the lock.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], locking: bool = True) -> None:
         self.path = Path(os.path.abspath(path))
+        self._locking = locking
         self._closed = False
         self._open()
 
     def _open(self) -> None:
         self._stored: dict[str, StoredSamples] = {}
-        self._h5 = open_hdf5(self.path)
+        self._h5 = open_hdf5(self.path, self._locking)
         self._process = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}
+        return {"path": self.path, "locking": self._locking}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
+        self.__init__(state["path"], state["locking"])  # type: ignore[misc]
 
     @property
     def h5(self) -> h5py.File:
@@ -100,22 +113,19 @@ class ArchiveFile:
         return found
 
 
-def open_hdf5(path: Path) -> h5py.File:
+def open_hdf5(path: Path, locking: bool = True) -> h5py.File:
     """Open an archive's HDF5 file for reading, and check that it is one and of a version we read.
-
-    No lock is taken: an archive is only ever replaced whole.
 
     Raises
     ------
     InvalidArchive, UnsupportedVersion, UnsafeArchive
+    EEGArchiveError
+        If another program has the file open for writing.
     FileNotFoundError, PermissionError
     """
     with open(path, "rb"):  # the system's own message where there is no such file
         pass
-    try:
-        h5 = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise InvalidArchive(f"{path}: isn't a readable HDF5 file ({first_line(error)})") from None
+    h5 = _open_unlocked(path, locking)
     try:
         if h5.userblock_size:
             raise InvalidArchive(f"{path}: has a user block; archives have none")
@@ -132,4 +142,27 @@ def open_hdf5(path: Path) -> h5py.File:
         if isinstance(error, HDF5_ERRORS) and not isinstance(error, EEGArchiveError):
             raise InvalidArchive(f"{path}: its root can't be read ({first_line(error)})") from None
         raise
+    return h5
+
+
+def _open_unlocked(path: Path, locking: bool) -> h5py.File:
+    """Open a file for reading and hold no lock on it, so that an open archive keeps no writer waiting.
+
+    HDF5 refuses to open one file twice in a process with different settings for locks, so the lock is
+    taken as h5py takes it by default, and then let go.
+    """
+    try:
+        h5 = h5py.File(path, "r", locking=None if locking else False)
+    except BlockingIOError:
+        raise EEGArchiveError(
+            f"{path}: another program has it open for writing; try again when it is done"
+        ) from None
+    except OSError as first:
+        try:
+            return h5py.File(path, "r", locking=False)  # a file system without locks
+        except OSError:
+            raise InvalidArchive(f"{path}: isn't a readable HDF5 file ({first_line(first)})") from None
+    if fcntl is not None and h5.id.get_intent() == h5py.h5f.ACC_RDONLY:
+        with contextlib.suppress(OSError):
+            fcntl.flock(h5.id.get_vfd_handle(), fcntl.LOCK_UN)
     return h5
