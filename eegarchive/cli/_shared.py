@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,12 +36,15 @@ def progress_bar(total: int, label: str) -> Iterator[Progress]:
     """A bar in bytes with the time left, on standard error; none where that is no terminal."""
     from tqdm import tqdm
 
+    size = shutil.get_terminal_size()  # 80 by 24 where the terminal doesn't say; tqdm would show nothing
     with tqdm(
         total=total,
         desc=label,
         unit="B",
         unit_scale=True,
         leave=False,
+        ncols=size.columns,
+        nrows=size.lines,
         file=sys.stderr,
         disable=not sys.stderr.isatty(),
     ) as bar:
