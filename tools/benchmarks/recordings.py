@@ -70,16 +70,35 @@ def _header(channels: int, records: int) -> bytes:
 
 
 def tile(source: Path, path: Path, minimum_bytes: int) -> Path:
-    """Repeat the records of a plain EDF until the file has `minimum_bytes`; nothing if it is there."""
+    """Repeat a recording's records until the file has `minimum_bytes`; nothing if it is there.
+
+    Only the signals of the highest rate are kept, so that readers which can't mix rates can take part.
+    The recording should be longer than deflate's window, or it compresses better than real ones.
+    """
     if path.exists():
         return path
     raw = source.read_bytes()
-    header_bytes, records = int(raw[184:192]), int(raw[236:244])
-    times = -(-minimum_bytes // (len(raw) - header_bytes))
+    count, header_bytes = int(raw[252:256]), int(raw[184:192])
+    widths = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+    fields, at = [], 256
+    for width in widths:
+        fields.append([raw[at + i * width : at + (i + 1) * width] for i in range(count)])
+        at += width * count
+    samples = [int(field) for field in fields[8]]
+    ordinary = [i for i in range(count) if b"Annotations" not in fields[0][i]]
+    kept = [i for i in ordinary if samples[i] == max(samples[j] for j in ordinary)]
+    edges = np.cumsum([0, *samples])
+    body = np.frombuffer(raw, "<i2", offset=header_bytes).reshape(-1, edges[-1])
+    records = np.concatenate([body[:, edges[i] : edges[i + 1]] for i in kept], axis=1).tobytes()
+    times = -(-minimum_bytes // len(records))
+    head = raw[:184] + str(256 * (len(kept) + 1)).ljust(8).encode("ascii") + b" " * 44
+    head += str(len(body) * times).ljust(8).encode("ascii") + raw[244:252]
+    head += str(len(kept)).ljust(4).encode("ascii")
+    head += b"".join(field[i] for field in fields for i in kept)
     temporary = path.with_suffix(".tmp")
     with open(temporary, "wb") as file:
-        file.write(raw[:236] + str(records * times).ljust(8).encode("ascii") + raw[244:header_bytes])
+        file.write(head)
         for _ in range(times):
-            file.write(raw[header_bytes:])
+            file.write(records)
     temporary.rename(path)
     return path
