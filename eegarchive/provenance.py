@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -22,6 +21,8 @@ def version_of(package: str) -> str:
     """Installed version of a package, or "not installed"."""
     if package == "eegarchive":
         return __version__
+    import importlib.metadata  # a tenth of the time that importing this package takes
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -44,7 +44,7 @@ class Timekeeper:
             (s.index for s in header.signals if s.is_annotation and s.samples_per_record), None
         )
         self._onsets: list[npt.NDArray[np.float64]] = []
-        self._annotations: list[tal.Annotation] = []
+        self._annotations: dict[int, list[tal.Annotation]] = {index: [] for index in self._signals}
         self._report = tal.TalReport()
         self._records = dict.fromkeys(self._signals, 0)
         self._pieces: dict[int, bytes] = {}
@@ -61,7 +61,7 @@ class Timekeeper:
         keeps_time = signal == self._clock
         onsets, found = tal.parse_records(raw, self._records[signal], keeps_time, self._report)
         self._records[signal] += len(raw)
-        self._annotations += found
+        self._annotations[signal] += found
         if keeps_time:
             self._onsets.append(onsets)
 
@@ -140,15 +140,15 @@ class Timekeeper:
                         f"the header says {header.stated_kind}, which counts",
                     )
                 )
-        for code, count in self._report.counts.items():
-            where = self._report.first[code]
+        for code in sorted(self._report.counts):
+            count, where = self._report.counts[code], self._report.first[code]
             header.oddities.append(
                 edf.Oddity(code, f"{count} {tal.MEANINGS[code]}; the first in record {where}")
             )
 
     def annotation_rows(self) -> npt.NDArray[np.void]:
-        """Rows of the annotations table, in order of onset."""
-        found = sorted(self._annotations, key=lambda a: a.onset)
+        """Rows of the annotations table, in order of onset; equal ones by signal, then by record."""
+        found = sorted(itertools.chain(*self._annotations.values()), key=lambda a: a.onset)
         texts = [a.text for a in found]
         longest = max((len(text.encode("utf-8")) for text in texts), default=0)
         if longest * len(found) > _MAX_TABLE_BYTES:

@@ -41,7 +41,7 @@ class TalReport:
     def add(self, code: str, record: int) -> None:
         """Count one oddity found in `record`."""
         self.counts[code] = self.counts.get(code, 0) + 1
-        self.first.setdefault(code, record)
+        self.first[code] = min(record, self.first.get(code, record))
 
 
 def parse_records(

@@ -82,15 +82,17 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     if not group.id.links.exists(raw):
         raise NotInArchive(f"{group.name}: has no {printable(name)!r}")
     kind = group.id.links.get_info(raw).type
-    path = f"{group.name.rstrip('/')}/{printable(name)}"
     if kind != h5py.h5l.TYPE_HARD:
-        raise UnsafeArchive(
-            f"{path}: is {_LINK_CLASSES.get(kind, 'a user-defined link')}; only hard links are followed"
-        )
+        what = _LINK_CLASSES.get(kind, "a user-defined link")
+        raise UnsafeArchive(f"{_below(group, name)}: is {what}; only hard links are followed")
     found = group[name]
     if not isinstance(found, h5py.Group | h5py.Dataset):
-        raise UnsafeArchive(f"{path}: is neither a group nor a dataset")
+        raise UnsafeArchive(f"{_below(group, name)}: is neither a group nor a dataset")
     return found
+
+
+def _below(group: h5py.Group, name: str) -> str:
+    return f"{str(group.name).rstrip('/')}/{printable(name)}"
 
 
 def group_at(group: h5py.Group, name: str) -> h5py.Group:

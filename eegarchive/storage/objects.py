@@ -148,7 +148,10 @@ def _value(attribute: Any, obj: h5py.Group | h5py.Dataset) -> AttributeValue:
     if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
         raw = np.zeros((), f"S{kind.get_size()}")
         attribute.read(raw, mtype=kind)
-        return decode(bytes(raw), f"{obj.name}@{attribute.name!r}")
+        try:
+            return str(raw.item().decode("utf-8"))
+        except UnicodeDecodeError:
+            raise InvalidArchive(f"{obj.name}@{attribute.name!r}: text that isn't UTF-8") from None
     if isinstance(kind, h5t.TypeIntegerID) and kind.get_size() == 8 and kind.get_sign():
         number = np.zeros((), "<i8")
         attribute.read(number)

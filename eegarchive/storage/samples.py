@@ -53,9 +53,8 @@ class StoredSamples:
         #: None where the samples lie in the object header.
         self.codec = None if compact else codec_of(creation, self.where)
         self._last: tuple[int, npt.NDArray[Any]] = (-1, np.empty(0, self.dtype))
-        if self.codec is not None and self.codec is not PORTABLE:
-            register_plugins()
-            _check_chunks(dataset)
+        #: Whether HDF5's own reading was made safe; ours is.
+        self._ready = self.codec is None or self.codec is PORTABLE
 
     def read(self, start: int, stop: int, out: npt.NDArray[Any], put: Put = copy) -> None:
         """Put samples [start, stop) into `out`, which is as long.
@@ -67,6 +66,10 @@ class StoredSamples:
         """
         if stop <= start:
             return
+        if not self._ready:
+            register_plugins()
+            _check_chunks(self.dataset)
+            self._ready = True
         if self.codec is not PORTABLE:
             step, fill = -(-_BLOCK_SAMPLES // self.chunk) * self.chunk, self._put_block
         else:
