@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import threading
@@ -259,17 +260,18 @@ def is_archive_of(target: Path, source: Path) -> bool:
     """Whether `target` is whole (by its seal) and was made from `source` as it is now.
 
     The source counts as unchanged if its name and size are the recorded ones and it is older than the
-    archive.
+    archive; a younger one is read and its digest compared.
     """
     try:
         before, after = source.stat(), target.stat()
-        if before.st_mtime > after.st_mtime:
-            return False
         with Archive(target) as archive:
             provenance = archive.provenance
         same = (
             provenance.get("source_name") == source.name and provenance.get("source_size") == before.st_size
         )
+        if same and before.st_mtime > after.st_mtime:
+            with open(source, "rb") as file:
+                same = hashlib.file_digest(file, "sha256").hexdigest() == provenance.get("source_sha256")
         return same and seal.is_intact(target) is True
     except (EEGArchiveError, OSError):
         return False

@@ -20,7 +20,6 @@ import h5py
 import numpy as np
 
 from eegarchive import digest, layout
-from eegarchive.archive import Archive
 from eegarchive.errors import EEGArchiveError, InvalidArchive, UnsafeArchive
 from eegarchive.export import rebuilt_sha256
 from eegarchive.state import State, Table, pieces_by_signal
@@ -348,11 +347,6 @@ class Checker:
             self._error(f"/{layout.HISTORY}", "its last row doesn't lead to the working state")
         if digest.archive_digest(file.h5) != root[layout.ARCHIVE_DIGEST]:
             self._error("/", f"what the archive holds isn't what its {layout.ARCHIVE_DIGEST} says")
-
-
-def bytes_to_check(archive: Archive) -> int:
-    """How many bytes a check reads in all, for a progress bar: every sample twice."""
-    return 2 * int(archive.provenance["source_size"])
 
 
 def main(path: str) -> None:

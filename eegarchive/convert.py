@@ -23,7 +23,7 @@ from eegarchive.export import Progress, rebuilt_sha256
 from eegarchive.storage import objects, seal
 from eegarchive.storage.codec import CODECS, PORTABLE, Codec
 from eegarchive.storage.container import ArchiveFile
-from eegarchive.storage.files import drop_from_memory, new_file, refuse_existing
+from eegarchive.storage.files import drop_from_memory, new_file, refuse_existing, refuse_same
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.samples import Piece
 from eegarchive.storage.workers import pool, spread
@@ -121,6 +121,7 @@ def convert(
     for key in attributes or {}:
         if not key.isidentifier():
             raise ValueError(f"attribute {key!r}: a name has letters, digits and _ only")
+    refuse_same(source, target)
     refuse_existing(target, overwrite)
     with open(source, "rb", buffering=0) as file:
         header = edf.read_header(file, str(source))

@@ -26,7 +26,7 @@ from eegarchive.layout import (
 )
 from eegarchive.state import State, Table
 from eegarchive.storage.container import ArchiveFile
-from eegarchive.storage.files import new_file, refuse_existing
+from eegarchive.storage.files import new_file, refuse_existing, refuse_same
 from eegarchive.storage.objects import read_attributes
 from eegarchive.storage.samples import StoredSamples, copy
 from eegarchive.storage.workers import pool, spread
@@ -84,6 +84,7 @@ def _export(archive: Archive, target: Path, overwrite: bool, progress: Progress 
         raise EEGArchiveError(
             f"{archive.path}: this state isn't the source any more; only {archive.path}@{SOURCE_FREEZE} exports so far"
         )
+    refuse_same(Path(archive.path), target)
     expected = ".bdf" if str(archive.provenance["source_kind"]).startswith("BDF") else ".edf"
     if target.suffix.lower() != expected:
         raise EEGArchiveError(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from eegarchive.archive import Archive
 from eegarchive.check import DAMAGED, Finding
 from eegarchive.errors import EEGArchiveError
 from eegarchive.storage import seal
@@ -69,6 +70,15 @@ def verify(
             )
         )
     return findings
+
+
+def bytes_to_check(path: str | os.PathLike[str]) -> int:
+    """How many bytes `progress` will be told of in all, about: every sample is read twice."""
+    try:
+        with Archive(path) as archive:
+            return 2 * int(archive.provenance["source_size"])
+    except (EEGArchiveError, OSError, KeyError):
+        return 2 * os.path.getsize(path)
 
 
 def _check_seal(path: Path) -> list[Finding]:

@@ -76,6 +76,9 @@ def test_a_second_run_says_so_where_the_target_is_not_whole(tmp_path: Path, dama
         source.write_bytes(source.read_bytes()[:-600])
         os.utime(source, (0, 0))
     elif damage == "newer source":
+        changed = bytearray(source.read_bytes())
+        changed[-1] ^= 1
+        source.write_bytes(changed)
         os.utime(source, (time.time() + 100,) * 2)
     else:
         target.write_text("something else")
@@ -86,6 +89,13 @@ def test_a_second_run_says_so_where_the_target_is_not_whole(tmp_path: Path, dama
     assert target.read_bytes() == before
     assert statuses(eegarchive.convert_many([source], overwrite=True)) == {"night.edf": "converted"}
     assert eegarchive.verify(target) == []
+
+
+def test_a_copied_source_that_is_the_same_is_skipped(tmp_path: Path) -> None:
+    source = Path(shutil.copy(DATA / "edf_sleep_psg_30s_records.edf", tmp_path / "night.edf"))
+    eegarchive.convert(source)
+    os.utime(source, (time.time() + 100,) * 2)
+    assert statuses(eegarchive.convert_many([source])) == {"night.edf": "skipped"}
 
 
 def test_one_file_may_be_given_a_name_or_a_folder(tmp_path: Path) -> None:

@@ -99,6 +99,21 @@ def test_an_existing_target_is_left_alone(tmp_path: Path) -> None:
     assert eegarchive.verify(tmp_path / "a.h5") == []
 
 
+def test_the_input_itself_is_never_overwritten(tmp_path: Path) -> None:
+    source = tmp_path / "night.edf"
+    source.write_bytes(PSG.read_bytes())
+    (tmp_path / "link.h5").symlink_to(source)
+    for target in (source, tmp_path / "link.h5"):
+        with pytest.raises(eegarchive.EEGArchiveError, match="is the input itself"):
+            eegarchive.convert(source, target, overwrite=True)
+    odd = tmp_path / "archive.edf"
+    eegarchive.convert(source, odd)
+    with pytest.raises(eegarchive.EEGArchiveError, match="is the input itself"):
+        eegarchive.export(odd, odd, overwrite=True)
+    assert source.read_bytes() == PSG.read_bytes()
+    assert eegarchive.verify(odd) == []
+
+
 def test_what_is_not_an_edf_leaves_nothing(tmp_path: Path) -> None:
     source = tmp_path / "notes.edf"
     source.write_text("slept well\n" * 100)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from eegarchive.batch import describe
 from eegarchive.cli._shared import echo_json, progress_bar
 from eegarchive.errors import EEGArchiveError
 from eegarchive.storage.guard import printable
-from eegarchive.verify import verify
+from eegarchive.verify import bytes_to_check, verify
 
 
 @click.command()
@@ -33,7 +32,7 @@ def command(context: click.Context, archives: tuple[Path, ...], as_json: bool) -
     for path in archives:
         entry: dict[str, object] = {"path": str(path), "findings": []}
         try:
-            with progress_bar(2 * os.path.getsize(path), f"checking {printable(path.name)}") as progress:
+            with progress_bar(bytes_to_check(path), f"checking {printable(path.name)}") as progress:
                 entry["findings"] = [asdict(finding) for finding in verify(path, progress=progress)]
         except (EEGArchiveError, OSError) as error:
             entry["error"] = describe(error)

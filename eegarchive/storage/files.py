@@ -15,6 +15,13 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+def refuse_same(source: Path, target: Path) -> None:
+    """Raise if writing `target` would replace the file it is made from."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samefile(source, target):
+            raise EEGArchiveError(f"{target}: is the input itself; give another name")
+
+
 def refuse_existing(target: Path, overwrite: bool) -> None:
     """Raise if the target is there and may not be replaced."""
     if not overwrite and os.path.lexists(target):
