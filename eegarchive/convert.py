@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive import channels, digest, edf, layout, provenance, recording, records
-from eegarchive.errors import EDFError, OddInput, VerificationFailed
+from eegarchive.errors import EDFError, EEGArchiveError, OddInput, VerificationFailed
 from eegarchive.export import Progress, rebuilt_sha256
 from eegarchive.storage import objects, seal
 from eegarchive.storage.codec import CODECS, PORTABLE, Codec
@@ -126,7 +128,7 @@ def convert(
     with open(source, "rb", buffering=0) as file:
         header = edf.read_header(file, str(source))
         with new_file(target, overwrite) as temporary:
-            with h5py.File(_create(temporary)) as h5:
+            with _named_failures(target), h5py.File(_create(temporary)) as h5:
                 written = _Conversion(h5, file, header, CODECS[codec]).run(progress)
                 extra = _provenance(source, header, written, seed, attributes or {})
                 objects.write_attributes(h5, extra)
@@ -149,6 +151,18 @@ def convert(
         oddities=header.oddities,
         seconds=time.perf_counter() - began,
     )
+
+
+@contextlib.contextmanager
+def _named_failures(target: Path) -> Iterator[None]:
+    """Turn what HDF5 says of a failed write (a full disk, for one) into a line about the target."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = re.search(r"error message = '([^']+)'", str(error))
+        if reason is None:
+            raise
+        raise EEGArchiveError(f"{target}: {reason[1]} while it was written; nothing was kept") from None
 
 
 def _create(path: Path) -> Any:

@@ -219,6 +219,26 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("codec", ["portable", "fast"])
+def test_a_disk_that_fills_up_while_writing_leaves_nothing(tmp_path: Path, codec: str) -> None:
+    code = (
+        "import resource, signal, sys, eegarchive;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000));"
+        "eegarchive.cli.main(['convert', sys.argv[1], '-o', sys.argv[2], '--codec', sys.argv[3]])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "import eegarchive.cli;" + code, str(PSG), str(tmp_path / "a.h5"), codec],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"eegarchive: error: {tmp_path / 'a.h5'}: File too large while it was written; nothing was kept\n"
+    )
+    assert os.listdir(tmp_path) == []
+
+
 MEASURE = """
 import resource, sys, eegarchive
 eegarchive.convert(sys.argv[1], sys.argv[2], codec=sys.argv[3])

@@ -53,9 +53,11 @@ def new_file(target: Path, overwrite: bool = False) -> Iterator[Path]:
         else:
             _rename_new(temporary, target)
         sync_folder(target.parent)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(target)  # a full disk doesn't say which file it was
         raise
     finally:
         os.close(lock)
