@@ -32,7 +32,7 @@ SOURCE_FREEZE = "source"
 HISTORY = "history"
 SIGNALS = "signals"
 
-ColumnType = Literal["f8", "i8", "u1", "str"]
+ColumnType = Literal["f8", "i8", "i4", "u1", "str"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ STATE_TABLES: dict[str, tuple[Column, ...]] = {
         Column("set", "str"),
     ),
     "epochs": (
-        Column("epoch", "i8"),
+        Column("epoch", "i4"),
         Column("start", "f8"),
         Column("duration", "f8"),
         Column("masked", "u1"),
@@ -81,10 +81,10 @@ HISTORY_COLUMNS = (
     Column("digest_after", "str"),
 )
 EDF_CHANNEL_COLUMNS = (
-    Column("index", "i8"),
+    Column("index", "i4"),
     Column("name", "str"),
     Column("is_annotation", "u1"),
-    Column("samples_per_record", "i8"),
+    Column("samples_per_record", "i4"),
 )
 EDF_WARNING_COLUMNS = (Column("code", "str"), Column("message", "str"))
 

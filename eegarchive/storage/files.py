@@ -56,7 +56,7 @@ def new_file(target: Path, overwrite: bool = False) -> Iterator[Path]:
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(target)  # a full disk doesn't say which file it was
         raise
     finally:

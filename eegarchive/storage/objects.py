@@ -1,7 +1,7 @@
 """Groups, attributes, tables and byte streams as the format writes them.
 
-Everything goes through h5py's low-level interface: fixed-length text, no times in object headers, all
-attributes in the (checksummed) object header, so that the same content gives the same bytes.
+Everything goes through h5py's low-level interface: fixed-length text, no times in object headers, so that
+the same content gives the same bytes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from eegarchive.storage.codec import PORTABLE, Codec
 from eegarchive.storage.damage import finds_damage
 
 AttributeValue = str | int | float
-#: Keeps attributes in the object header, whatever their number (HDF5's default moves the ninth out).
-_MAX_HEADER_ATTRIBUTES = 512
 _MAX_ATTRIBUTE_BYTES = 60_000
 
 
@@ -34,11 +32,10 @@ def file_creation() -> Any:
 
 
 def create_group(parent: h5py.Group, name: str) -> h5py.Group:
-    """Create a group without times and with its attributes in its header."""
+    """Create a group without times."""
     creation = h5p.create(h5p.GROUP_CREATE)
     creation.set_obj_track_times(False)
-    creation.set_attr_phase_change(_MAX_HEADER_ATTRIBUTES, 0)
-    return h5py.Group(h5g.create(parent.id, name.encode("utf-8"), gcpl=creation))
+    return h5py.Group(h5g.create(parent.id, name.encode("utf-8"), lcpl=_link_creation(), gcpl=creation))
 
 
 def create_dataset(
@@ -56,7 +53,6 @@ def create_dataset(
     """
     creation = h5p.create(h5p.DATASET_CREATE)
     creation.set_obj_track_times(False)
-    creation.set_attr_phase_change(_MAX_HEADER_ATTRIBUTES, 0)
     if fill is not None:
         creation.set_fill_value(np.asarray(fill, dtype))
     if 0 < length * dtype.itemsize <= MAX_COMPACT_BYTES:
@@ -79,7 +75,14 @@ def create_dataset(
 
 def link(obj: h5py.Dataset, parent: h5py.Group, name: str) -> None:
     """Give an object a (further) name: a hard link."""
-    h5o.link(obj.id, parent.id, name.encode("utf-8"), lcpl=None)
+    h5o.link(obj.id, parent.id, name.encode("utf-8"), lcpl=_link_creation())
+
+
+def _link_creation() -> Any:
+    """Links say that their names are UTF-8; some readers take them for ASCII otherwise."""
+    creation = h5p.create(h5p.LINK_CREATE)
+    creation.set_char_encoding(h5t.CSET_UTF8)
+    return creation
 
 
 def write_attribute(obj: h5py.Group | h5py.Dataset, name: str, value: AttributeValue) -> None:
