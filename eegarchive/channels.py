@@ -67,7 +67,6 @@ def link_names(labels: Sequence[str]) -> list[str]:
         while count[base] > 1 and name in taken:
             numbers[base] += 1
             name = f"{base}#{numbers[base]}"
-        taken.add(name)
         names.append(name)
     return names
 

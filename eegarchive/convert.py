@@ -123,6 +123,8 @@ def convert(
     for key in attributes or {}:
         if not key.isidentifier():
             raise ValueError(f"attribute {key!r}: a name has letters, digits and _ only")
+    if source.is_dir():
+        raise EDFError(f"{source}: is a folder, not a recording; convert_many takes folders")
     refuse_same(source, target)
     refuse_existing(target, overwrite)
     with open(source, "rb", buffering=0) as file:

@@ -56,11 +56,6 @@ def _type(dtype: np.dtype[Any]) -> str:
     return dtype.str.lstrip("<|")
 
 
-def samples_digest(samples: npt.NDArray[Any]) -> str:
-    """SHA-256 of samples as little-endian bytes."""
-    return hashlib.sha256(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))).hexdigest()
-
-
 def signal_digest(
     dtype: np.dtype[Any], length: int, samples_sha256: str, attributes: Mapping[str, AttributeValue]
 ) -> str:

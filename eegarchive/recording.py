@@ -91,7 +91,7 @@ class Timekeeper:
         late = late[known]
         breaks = _breaks(late, self._tolerance())
         counts = np.diff([*breaks, header.num_records])
-        starts = np.where(np.isnan(stated[breaks]), first + breaks * duration + late[breaks], stated[breaks])
+        starts = stated[breaks]  # all known: a record that states no time never breaks
         starts[0] = first
         return starts, counts.astype(np.int64)
 
