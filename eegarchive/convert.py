@@ -239,6 +239,9 @@ class _Conversion:
                     "duplicate-labels", "several signals have the same label; their names are numbered"
                 )
             )
+        self.data = objects.create_group(h5, layout.DATA)
+        self.edf = objects.create_group(h5, layout.EDF)
+        self.annotations = objects.create_group(self.edf, layout.EDF_ANNOTATIONS)
         self.writers = [self._writer(signal, codec) for signal in header.signals]
         self.times = recording.Timekeeper(header)
 
@@ -247,7 +250,8 @@ class _Conversion:
         if signal.is_annotation:
             size = length * self.header.sample_bytes
             return ChunkWriter(
-                self.h5,
+                self.annotations,
+                str(signal.index),
                 np.dtype("u1"),
                 size,
                 PORTABLE.chunk_bytes,
@@ -258,7 +262,8 @@ class _Conversion:
         dtype = np.dtype("<i4" if self.header.is_bdf else "<i2")
         attributes = recording.signal_attributes(self.header, signal)
         return ChunkWriter(
-            self.h5,
+            self.data,
+            _unfinished(signal.index),
             dtype,
             length,
             codec.chunk_bytes // dtype.itemsize,
@@ -270,10 +275,9 @@ class _Conversion:
     def run(self, progress: Progress | None) -> _Written:
         """Write the archive's members; return what the root's attributes need to say."""
         source_sha256 = self._copy_records(progress)
-        group = objects.create_group(self.h5, layout.EDF)
         members = self._write_state()
         state_digest = members.pop("digest")
-        self._write_edf(group)
+        self._write_edf()
         self._write_history(source_sha256, state_digest)
         freezes = objects.create_group(self.h5, layout.FREEZES)
         freeze = objects.create_group(freezes, layout.SOURCE_FREEZE)
@@ -338,14 +342,15 @@ class _Conversion:
 
     def _write_state(self) -> dict[str, Any]:
         """Name the stored signals and write the state's tables; return its members and digest."""
-        data = objects.create_group(self.h5, layout.DATA)
         signals, described = {}, []
         for index, name in self.names.items():
             writer = self.writers[index]
             samples = writer.finish()
             own = digest.signal_digest(writer.dataset.dtype, writer.length, samples, writer.attributes)
-            if own not in data:
-                objects.link(writer.dataset, data, own)
+            if own in self.data:  # two signals that are alike in everything
+                del self.data[_unfinished(index)]
+            else:
+                objects.rename(self.data, _unfinished(index), own)
             signals[name] = own
             described.append((name, writer.attributes, [Piece(own, 0, writer.length)]))
         rows = {
@@ -380,13 +385,13 @@ class _Conversion:
         """Give a group the state's members: hard links, nothing is written again."""
         group = objects.create_group(parent, layout.SIGNALS)
         for name, own in members["signals"].items():
-            objects.link(self.h5[layout.DATA][own], group, name)
+            objects.link(self.data[own], group, name)
         for name, table in members["tables"].items():
             objects.link(table, parent, name)
 
-    def _write_edf(self, group: h5py.Group) -> None:
+    def _write_edf(self) -> None:
         """What makes the export byte for byte: header, annotation bytes, tail (spec E-1 to E-7)."""
-        header = self.header
+        header, group = self.header, self.edf
         objects.write_attributes(
             group,
             {
@@ -397,11 +402,9 @@ class _Conversion:
         )
         objects.link(objects.write_bytes(self.h5, header.raw), group, layout.EDF_HEADER)
         objects.link(objects.write_bytes(self.h5, self.tail), group, layout.EDF_TAIL)
-        annotations = objects.create_group(group, layout.EDF_ANNOTATIONS)
         for signal in header.signals:
             if signal.is_annotation:
                 self.writers[signal.index].finish()
-                objects.link(self.writers[signal.index].dataset, annotations, str(signal.index))
         rows = objects.make_rows(
             layout.EDF_CHANNEL_COLUMNS,
             {
@@ -431,6 +434,11 @@ class _Conversion:
             },
         )
         objects.link(objects.write_table(self.h5, rows), self.h5, layout.HISTORY)
+
+
+def _unfinished(index: int) -> str:
+    """Name of a signal in /data until its samples, and so its name, are known."""
+    return f"unfinished-{index}"
 
 
 def _submit_read(

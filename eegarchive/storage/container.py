@@ -22,6 +22,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+#: HDF5's chunk cache for each dataset: one chunk. By default it keeps 8 MB, for each of hundreds of signals.
+_CACHE = {"rdcc_nbytes": 131_072, "rdcc_nslots": 11}
+
 _reopening = threading.Lock()
 
 
@@ -152,14 +155,14 @@ def _open_unlocked(path: Path, locking: bool) -> h5py.File:
     taken as h5py takes it by default, and then let go.
     """
     try:
-        h5 = h5py.File(path, "r", locking=None if locking else False)
+        h5 = h5py.File(path, "r", locking=None if locking else False, **_CACHE)
     except BlockingIOError:
         raise EEGArchiveError(
             f"{path}: another program has it open for writing; try again when it is done"
         ) from None
     except OSError as first:
         try:
-            return h5py.File(path, "r", locking=False)  # a file system without locks
+            return h5py.File(path, "r", locking=False, **_CACHE)  # a file system without locks
         except OSError:
             raise InvalidArchive(f"{path}: isn't a readable HDF5 file ({first_line(first)})") from None
     if fcntl is not None and h5.id.get_intent() == h5py.h5f.ACC_RDONLY:

@@ -39,14 +39,18 @@ def create_group(parent: h5py.Group, name: str) -> h5py.Group:
 
 
 def create_dataset(
-    file: h5py.File,
+    parent: h5py.Group,
     dtype: np.dtype[Any],
     length: int,
     chunk: int,
     codec: Codec,
     fill: Any = None,
+    name: str | None = None,
 ) -> h5py.Dataset:
-    """Create a one-dimensional dataset that no group holds yet; :func:`link` names it.
+    """Create a one-dimensional dataset, by name or for :func:`link` to name it at once.
+
+    What stays open while other data are written needs a name from the start: HDF5 2.0 writes object
+    headers without one out damaged, once hundreds of them with more than eight attributes fill its cache.
 
     It is stored in chunks, but what is small lies in the object header (compact, under the header's
     checksum): a chunk index alone would take 2 kB.
@@ -63,8 +67,8 @@ def create_dataset(
     access = h5p.create(h5p.DATASET_ACCESS)
     access.set_chunk_cache(1, 0, 0.0)  # chunks are written once and whole
     stored = h5d.create(
-        file.id,
-        None,
+        parent.id,
+        None if name is None else name.encode("utf-8"),
         h5t.py_create(dtype, logical=True),
         h5s.create_simple((length,)),
         dcpl=creation,
@@ -76,6 +80,11 @@ def create_dataset(
 def link(obj: h5py.Dataset, parent: h5py.Group, name: str) -> None:
     """Give an object a (further) name: a hard link."""
     h5o.link(obj.id, parent.id, name.encode("utf-8"), lcpl=_link_creation())
+
+
+def rename(parent: h5py.Group, old: str, new: str) -> None:
+    """Give a member of a group another name."""
+    parent.id.links.move(old.encode("utf-8"), parent.id, new.encode("utf-8"), lcpl=_link_creation())
 
 
 def _link_creation() -> Any:

@@ -20,7 +20,8 @@ class ChunkWriter:
 
     def __init__(
         self,
-        h5: h5py.File,
+        parent: h5py.Group,
+        name: str,
         dtype: np.dtype[Any],
         length: int,
         chunk: int,
@@ -29,7 +30,7 @@ class ChunkWriter:
         digest_attribute: str,
     ) -> None:
         fill = np.iinfo(dtype).min if dtype.kind == "i" else None
-        self.dataset = objects.create_dataset(h5, dtype, length, chunk, codec, fill)
+        self.dataset = objects.create_dataset(parent, dtype, length, chunk, codec, fill, name)
         self.attributes = dict(attributes)
         self.length = length
         self._digest_attribute = digest_attribute
