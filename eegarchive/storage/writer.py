@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
+from h5py import h5s
 
 from eegarchive.storage import objects
 from eegarchive.storage.codec import PORTABLE, Codec, encode_portable
@@ -39,47 +40,41 @@ class ChunkWriter:
         chunked = self.dataset.chunks
         self._encodes = codec is PORTABLE and chunked is not None
         self._buffer = np.zeros(chunked[0] if chunked else length, dtype)
+        self._space = self.dataset.id.get_space()
         self._filled = 0
         self._at = 0
         self._hash = hashlib.sha256()
 
     def append(self, samples: npt.NDArray[Any]) -> list[Any]:
-        """Take samples; return the chunks they complete, encoded. Runs in any thread."""
+        """Take samples; return the whole chunks they complete, encoded. Runs in any thread."""
         self._hash.update(samples)
-        out, chunk = [], len(self._buffer)
-        at = 0
-        while at < len(samples):
-            if self._filled == 0 and len(samples) - at >= chunk:
-                out.append(self._encode(samples[at : at + chunk]))
-                at += chunk
-                continue
-            take = min(chunk - self._filled, len(samples) - at)
-            self._buffer[self._filled : self._filled + take] = samples[at : at + take]
-            self._filled += take
-            at += take
-            if self._filled == chunk:
-                out.append(self._encode(self._buffer))
-                self._filled = 0
-        return out
+        if self._filled:
+            samples = np.concatenate([self._buffer[: self._filled], samples])
+        chunk = len(self._buffer)
+        whole = len(samples) // chunk * chunk if chunk else 0
+        self._filled = len(samples) - whole
+        self._buffer[: self._filled] = samples[whole:]
+        if not self._encodes:
+            return [samples[:whole]] if whole else []
+        return [encode_portable(samples[at : at + chunk]) for at in range(0, whole, chunk)]
 
-    def _encode(self, chunk: npt.NDArray[Any]) -> Any:
-        return encode_portable(chunk) if self._encodes else chunk.copy()
-
-    def write(self, chunks: list[Any]) -> None:
-        """Store encoded chunks behind those before."""
-        for chunk in chunks:
+    def write(self, parts: list[Any]) -> None:
+        """Store what :meth:`append` returned behind what is there: encoded chunks, or samples of some."""
+        for part in parts:
             if self._encodes:
-                self.dataset.id.write_direct_chunk((self._at,), chunk, 0)
+                self.dataset.id.write_direct_chunk((self._at,), part, 0)
+                self._at += len(self._buffer)
             else:
-                count = min(len(chunk), self.length - self._at)
-                self.dataset.write_direct(chunk, np.s_[:count], np.s_[self._at : self._at + count])
-            self._at += len(self._buffer)
+                self._space.select_hyperslab((self._at,), (len(part),))
+                self.dataset.id.write(h5s.create_simple(part.shape), self._space, part)
+                self._at += len(part)
 
     def finish(self) -> str:
         """Store the last, part-filled chunk and the digest; return the digest."""
         if self._filled:
             self._buffer[self._filled :] = 0
-            self.write([self._encode(self._buffer)])
+            last = encode_portable(self._buffer) if self._encodes else self._buffer[: self._filled]
+            self.write([last])
             self._filled = 0
         found = self._hash.hexdigest()
         objects.write_attribute(self.dataset, self._digest_attribute, found)

@@ -49,7 +49,7 @@ def mne_physical(source: str) -> Callable[[], object]:
 
     mne.set_log_level("ERROR")
     read = mne.io.read_raw_bdf if source.endswith(".bdf") else mne.io.read_raw_edf
-    return lambda: read(source, preload=True).get_data(copy=False)
+    return lambda: read(source, preload=True)
 
 
 def pyedflib_physical(source: str) -> Callable[[], object]:
