@@ -149,7 +149,8 @@ class Checker:
             states = ["", *(f"{layout.FREEZES}/{tag}/" for tag in guard.names(freezes))]
             for prefix in states if path in layout.STATE_TABLES else [""]:
                 with self._looking_at(f"/{prefix}{path}"):
-                    self._check_widths(file.dataset(f"{prefix}{path}"), columns)
+                    parent, _, name = f"{prefix}{path}".rpartition("/")
+                    self._check_widths(file.dataset(parent, name), columns)
 
     def _check_members(self, group: h5py.Group, known: set[str]) -> None:
         found = set(guard.names(group))
@@ -251,7 +252,7 @@ class Checker:
         described = []
         for name, parts in pieces.items():
             with self._looking_at(f"{group.name}/{name}"):
-                shown = guard.dataset_at(group, name)
+                shown = guard.dataset_at(group, name, may_be_virtual=True)
                 attributes = read_attributes(shown)
                 self._check_attributes(str(shown.name), attributes, layout.SIGNAL_ATTRIBUTES)
                 if digest.normalised(parts) != parts:

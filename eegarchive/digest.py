@@ -122,7 +122,8 @@ def normalised(pieces: Sequence[Piece]) -> list[Piece]:
 
 def contents_digest(group: h5py.Group) -> str:
     """Digest of all below a group: paths, attributes and what each object holds (spec D-6)."""
-    return _sha256(["eegarchive contents 1", *_contents_lines(group)])
+    own = {name: value for name, value in read_attributes(group).items() if name != CONTENTS_DIGEST}
+    return _sha256(["eegarchive contents 1", *_attribute_lines(own), *_lines_below(group)])
 
 
 def archive_digest(file: h5py.File) -> str:
@@ -134,20 +135,19 @@ def archive_digest(file: h5py.File) -> str:
         lines.append(f"member {_hex(name)}")
         if not isinstance(found, h5py.Group):
             lines += _dataset_lines(name, found)
-        elif name == FREEZES:
+            continue
+        lines += _attribute_lines(read_attributes(found))
+        if name == FREEZES:
             for tag in guard.names(found):
                 digest = read_attributes(guard.group_at(found, tag)).get(CONTENTS_DIGEST, "")
                 lines.append(f"freeze {_hex(tag)} {digest}")
         else:
-            lines += _attribute_lines(read_attributes(found))
-            lines += _contents_lines(found)
+            lines += _lines_below(found)
     return _sha256(lines)
 
 
-def _contents_lines(group: h5py.Group) -> list[str]:
+def _lines_below(group: h5py.Group) -> list[str]:
     lines = []
-    attributes = {name: value for name, value in read_attributes(group).items() if name != CONTENTS_DIGEST}
-    lines += _attribute_lines(attributes)
     for path, found in guard.walk(group):
         if isinstance(found, h5py.Group):
             lines.append(f"group {_hex(path)}")

@@ -172,7 +172,7 @@ def _signal_source(state: State, name: str, sample_bytes: int) -> _Source:
 
 
 def _annotation_source(file: ArchiveFile, name: str) -> _Source:
-    stored = StoredSamples(file.dataset(f"{EDF}/{EDF_ANNOTATIONS}/{name}"))
+    stored = StoredSamples(file.dataset(f"{EDF}/{EDF_ANNOTATIONS}", name))
 
     def read(start: int, count: int) -> npt.NDArray[np.uint8]:
         out = np.empty(count, np.uint8)
@@ -190,7 +190,7 @@ def _check_end(stop: int, length: int, what: str) -> None:
 
 def _stream(file: ArchiveFile, name: str) -> npt.NDArray[np.uint8]:
     """Header or tail bytes, compared with the digest beside them."""
-    stored = StoredSamples(file.dataset(f"{EDF}/{name}"))
+    stored = StoredSamples(file.dataset(EDF, name))
     out = np.empty(stored.length, np.uint8)
     stored.read(0, stored.length, out)
     if hashlib.sha256(out).hexdigest() != read_attributes(stored.dataset).get(BYTES_DIGEST):

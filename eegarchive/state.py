@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -43,14 +44,18 @@ class Table:
         self._columns = {column.name: column for column in columns}
         self.path = path
 
+    def _dataset(self) -> h5py.Dataset:
+        parent, _, name = self.path.rpartition("/")
+        return self._file.dataset(parent, name)
+
     def rows(self) -> npt.NDArray[Any]:
         """The rows as they are stored: a structured array with UTF-8 bytes as texts."""
-        return read_table(self._file.dataset(self.path), tuple(self._columns.values()))
+        return read_table(self._dataset(), tuple(self._columns.values()))
 
     @property
     def attributes(self) -> dict[str, AttributeValue]:
         """The table's own attributes."""
-        return read_attributes(self._file.dataset(self.path))
+        return read_attributes(self._dataset())
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Every column by name: numbers, or `str` objects."""
@@ -69,7 +74,7 @@ class Table:
         return self._column(self.rows(), name)
 
     def __len__(self) -> int:
-        return int(self._file.dataset(self.path).shape[0])
+        return int(self._dataset().shape[0])
 
     def __repr__(self) -> str:
         return f"<Table {self.path}: {len(self)} rows of {', '.join(self._columns)}>"
@@ -208,7 +213,7 @@ class Signals(Mapping[str, Signal]):
 
     def _load(self, name: str) -> Signal:
         """Build a signal from its pieces; the link or virtual dataset lends its attributes alone."""
-        shown = self._file.dataset(f"{self._path}/{name}")
+        shown = self._file.dataset(self._path, name, may_be_virtual=True)
         pieces = self._pieces[name]
         for piece in pieces:
             stored = self._file.stored(piece.data)

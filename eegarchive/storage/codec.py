@@ -97,8 +97,9 @@ def codec_of(creation: Any, where: str) -> Codec:
                 return codec
             options = pipeline[0][2]
             # HDF5 stores (major, minor, element size, block size, compressor, level ...)
-            zstd = len(options) > 4 and options[4] == _BITSHUFFLE_ZSTD
-            return CODECS["small" if zstd else "fast"]
+            compressor = options[4] if len(options) > 4 else None
+            if compressor in (_BITSHUFFLE_LZ4, _BITSHUFFLE_ZSTD):
+                return CODECS["fast" if compressor == _BITSHUFFLE_LZ4 else "small"]
     raise InvalidArchive(
         f"{where}: filters {list(filters)} are none of the format's codecs ({', '.join(CODECS)})"
     )

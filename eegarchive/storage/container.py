@@ -89,13 +89,18 @@ class ArchiveFile:
         """The group at `path`, each link on the way checked; "" is the root."""
         found: h5py.Group = self.h5
         for name in path.split("/") if path else ():
-            found = guard.group_at(found, name)
+            try:
+                found = guard.group_at(found, name)
+            except NotInArchive as error:
+                raise InvalidArchive(f"{self.path}: {error}") from None
         return found
 
-    def dataset(self, path: str) -> h5py.Dataset:
-        """The dataset at `path`, checked."""
-        parent, _, name = path.rpartition("/")
-        return guard.dataset_at(self.group(parent), name)
+    def dataset(self, parent: str, name: str, may_be_virtual: bool = False) -> h5py.Dataset:
+        """A dataset of the group at `parent`, checked; a virtual one only for a caller that won't read it."""
+        try:
+            return guard.dataset_at(self.group(parent), name, may_be_virtual)
+        except NotInArchive as error:
+            raise InvalidArchive(f"{self.path}: {error}") from None
 
     def stored(self, name: str) -> StoredSamples:
         """Samples of the object of /data with this name."""
@@ -108,10 +113,6 @@ class ArchiveFile:
                 raise InvalidArchive(
                     f"{self.path}: /{DATA} lacks {guard.printable(name)!r}, which a signal is made of"
                 ) from None
-            if dataset.is_virtual:
-                raise InvalidArchive(
-                    f"{self.path}: {dataset.name} is virtual; what is in /{DATA} holds samples"
-                )
             found = self._stored[name] = StoredSamples(dataset)
         return found
 

@@ -78,6 +78,8 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     UnsafeArchive
         If the link could lead out of the known tree.
     """
+    if "/" in name or name in ("", ".", ".."):
+        raise UnsafeArchive(f"{_below(group, name)}: a path where a name must be")
     raw = name.encode("utf-8")
     if not group.id.links.exists(raw):
         raise NotInArchive(f"{group.name}: has no {printable(name)!r}")
@@ -103,12 +105,18 @@ def group_at(group: h5py.Group, name: str) -> h5py.Group:
     return found
 
 
-def dataset_at(group: h5py.Group, name: str) -> h5py.Dataset:
-    """A member that must be a dataset, checked before anything of it is read."""
+def dataset_at(group: h5py.Group, name: str, may_be_virtual: bool = False) -> h5py.Dataset:
+    """A member that must be a dataset, checked before anything of it is read.
+
+    A virtual one is refused unless the caller won't read it: HDF5 would follow links on the way to its
+    sources.
+    """
     found = member(group, name)
     if not isinstance(found, h5py.Dataset):
         raise InvalidArchive(f"{found.name}: is a group where a dataset must be")
     check_dataset(found)
+    if found.is_virtual and not may_be_virtual:
+        raise InvalidArchive(f"{found.name}: is virtual, where stored data must be")
     return found
 
 
@@ -173,25 +181,54 @@ def _check_type(kind: Any, where: str) -> None:
         raise InvalidArchive(f"{where}: the type isn't one the format has")
 
 
-def walk(
-    group: h5py.Group, path: str = "", above: tuple[int, ...] = ()
-) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+def walk(group: h5py.Group, path: str = "") -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
     """Yield (path, object) for all below a group in path order, each link checked before it is followed.
 
     Raises
     ------
     UnsafeArchive
-        On any link but a hard one, and on a group that contains itself (spec G-4).
+        On any link but a hard one, and on a group that has two names or contains itself (spec C-10, G-4).
     """
-    here = address(group)
-    if here in above:
-        raise UnsafeArchive(f"{path or '/'}: a group that contains itself")
+    return _walk(group, path, {address(group)}, ())
+
+
+def _walk(
+    group: h5py.Group, path: str, seen: set[int], above: tuple[int, ...]
+) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+    above = (*above, address(group))
     for name in names(group):
         found = member(group, name)
         below = f"{path}/{name}"
-        yield below, found
         if isinstance(found, h5py.Group):
-            yield from walk(found, below, (*above, here))
+            here = address(found)
+            if here in above:
+                raise UnsafeArchive(f"{below}: a group that contains itself")
+            if here in seen:
+                raise UnsafeArchive(f"{below}: a group that has another name too")
+            seen.add(here)
+            yield below, found
+            yield from _walk(found, below, seen, above)
+        else:
+            yield below, found
+
+
+@finds_damage
+def check_chunks(dataset: h5py.Dataset) -> None:
+    """Make sure that HDF5 won't answer with fill values or skip its filters (spec K-6)."""
+    if dataset.chunks is None:
+        return
+    found: list[int] = []
+    masks: list[int] = []
+
+    def note(info: Any) -> None:
+        found.append(info.chunk_offset[0])
+        masks.append(info.filter_mask)
+
+    dataset.id.chunk_iter(note)
+    if sorted(found) != list(range(0, dataset.shape[0], dataset.chunks[0])) or any(masks):
+        raise InvalidArchive(
+            f"{dataset.name}: chunks are missing, doubled or unfiltered; the file is damaged"
+        )
 
 
 def address(obj: h5py.Group | h5py.Dataset) -> int:

@@ -19,6 +19,7 @@ from eegarchive.errors import InvalidArchive
 from eegarchive.layout import BYTES_DIGEST, MAX_COMPACT_BYTES, TABLE_CHUNK_BYTES, Column
 from eegarchive.storage.codec import PORTABLE, Codec
 from eegarchive.storage.damage import finds_damage
+from eegarchive.storage.guard import check_chunks
 
 AttributeValue = str | int | float
 _MAX_ATTRIBUTE_BYTES = 60_000
@@ -249,6 +250,8 @@ def check_columns(dtype: np.dtype[Any], columns: Sequence[Column], where: str) -
     expected = tuple(column.name for column in columns)
     if names != expected:
         raise InvalidArchive(f"{where}: columns {names}, expected {expected}")
+    if dtype.itemsize != sum(dtype[name].itemsize for name in expected):
+        raise InvalidArchive(f"{where}: there are gaps between its columns")
     for column in columns:
         found = dtype[column.name]
         text = h5py.check_string_dtype(found)
@@ -275,6 +278,7 @@ def read_table(dataset: h5py.Dataset, columns: Sequence[Column]) -> npt.NDArray[
         If its columns aren't those of the format, or its bytes are damaged.
     """
     check_columns(dataset.dtype, columns, dataset.name)
+    check_chunks(dataset)
     rows: npt.NDArray[Any] = dataset[()]
     return rows
 

@@ -13,7 +13,8 @@ from h5py import h5d, h5s
 
 from eegarchive.errors import InvalidArchive
 from eegarchive.storage.codec import PORTABLE, codec_of, decode_portable, register_plugins
-from eegarchive.storage.damage import HDF5_ERRORS, finds_damage, first_line
+from eegarchive.storage.damage import HDF5_ERRORS, first_line
+from eegarchive.storage.guard import check_chunks
 from eegarchive.storage.workers import spread
 
 #: From so many samples on, a read is spread over the cores.
@@ -68,7 +69,7 @@ class StoredSamples:
             return
         if not self._ready:
             register_plugins()
-            _check_chunks(self.dataset)
+            check_chunks(self.dataset)
             self._ready = True
         if self.codec is not PORTABLE:
             step, fill = -(-_BLOCK_SAMPLES // self.chunk) * self.chunk, self._put_block
@@ -125,23 +126,6 @@ class StoredSamples:
             raise InvalidArchive(f"{self.where}: {what}") from None
         if put is not copy:
             put(block, out)
-
-
-@finds_damage
-def _check_chunks(dataset: h5py.Dataset) -> None:
-    """Make sure that HDF5 won't answer with fill values or skip its filters."""
-    found: list[int] = []
-    masks: list[int] = []
-
-    def note(info: Any) -> None:
-        found.append(info.chunk_offset[0])
-        masks.append(info.filter_mask)
-
-    dataset.id.chunk_iter(note)
-    if sorted(found) != list(range(0, dataset.shape[0], dataset.chunks[0])) or any(masks):
-        raise InvalidArchive(
-            f"{dataset.name}: chunks are missing, doubled or unfiltered; the file is damaged"
-        )
 
 
 @dataclass(frozen=True)

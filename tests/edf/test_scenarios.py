@@ -89,7 +89,7 @@ FACTS: dict[str, Callable[[eegarchive.Archive], Any]] = {
     "annotation kinds": lambda a: a.annotations["kind"].tolist(),
     "channels": lambda a: a.annotations["channel"].tolist(),
     "start": lambda a: a.start.isoformat() if a.start else None,
-    "tail": lambda a: a._file.dataset("edf/tail")[()].tobytes(),
+    "tail": lambda a: a._file.dataset("edf", "tail")[()].tobytes(),
 }
 
 
