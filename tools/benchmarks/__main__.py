@@ -55,11 +55,12 @@ class Bench:
         reference = next(iter(times.values()))
         factor = 1000 if unit == "ms" else 1
         for label, values in times.items():
+            peak = f"  peak {peaks[label]:.0f} MB"
             ratios = [a / b for a, b in zip(reference, values, strict=True)]
             print(
                 f"  {label:42s} {factor * statistics.median(values):8.3f} {unit}"
                 f"  (min {factor * min(values):.3f}, max {factor * max(values):.3f})"
-                f"  {statistics.median(ratios):6.2f} times as fast  peak {peaks[label]:.0f} MB"
+                f"  {statistics.median(ratios):6.2f} times as fast{peak}"
             )
 
     def archives(self, source: Path) -> dict[str, Path]:
