@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import itertools
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -33,6 +35,7 @@ from eegarchive.storage.samples import Piece
 ROOT = Path(__file__).resolve().parents[1]
 RECORDINGS = ROOT / "tests" / "data"
 FOLDER = ROOT / "spec" / "reference" / layout.FORMAT_VERSION
+PAGE = ROOT / "spec" / "digests.md"
 SCHEMA = "eegarchive.reference/1"
 #: The moment all files say they were made at.
 EPOCH = "1700000000"
@@ -391,6 +394,37 @@ def digest_texts(path: Path) -> str:
     return "\n".join(out)
 
 
+def refresh_page(texts: str) -> None:
+    """Put excerpts of the texts into the page that explains them."""
+    sections = re.findall(r"^== (D-\S+ .*)\n((?:(?!==).*\n)*== SHA-256 .*)$", texts, re.MULTILINE)
+    page = PAGE.read_text(encoding="utf-8")
+    for heading, text in sections:
+        block = re.compile(rf"^```digest {re.escape(heading)}\n.*?^```", re.MULTILINE | re.DOTALL)
+        lines = text.splitlines()
+        if heading.startswith(("D-5", "D-7")):
+            lines = _shortened(lines, with_digest=heading.startswith("D-5"))
+        shown = "\n".join([f"```digest {heading}", *lines, "```"])
+        page = block.sub(lambda _, shown=shown: shown, page)  # type: ignore[misc]
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def _shortened(lines: Sequence[str], with_digest: bool) -> list[str]:
+    """A long text without all but the first of attributes that follow each other.
+
+    Without its digest if that depends on the versions of the programs that made the file.
+    """
+    shown: list[str] = []
+    for before, line in itertools.pairwise(["", *lines]):
+        first, kind = before.partition(" ")[0], line.partition(" ")[0]
+        if (kind == "attribute" and kind == first) or (kind == "==" and not with_digest):
+            shown += ["..."] if shown[-1] != "..." else []
+        elif before.startswith("member") and kind == "table":
+            shown.append("...")
+        else:
+            shown.append(line)
+    return shown
+
+
 def expectation(path: Path) -> dict[str, Any]:
     """What any reader must read from a whole archive."""
     with eegarchive.open(path) as archive:
@@ -465,6 +499,8 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     folder = parser.parse_args().folder.resolve()
     generate(folder)
+    if folder == FOLDER:
+        refresh_page((folder / f"{BASE}.txt").read_text(encoding="ascii"))
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{folder}: {len(list(folder.iterdir()))} files, {size} bytes")
     return 0
