@@ -115,6 +115,8 @@ class Archive(State):
 
     def __repr__(self) -> str:
         shown = f"@{self.freeze}" if self.freeze else ""
+        if self._file.closed:
+            return f"<Archive {self.path}{shown}: closed>"
         return f"<Archive {self.path}{shown}: {len(self.signals)} signals, {self.duration:.10g} s>"
 
 

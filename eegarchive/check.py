@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ import h5py
 import numpy as np
 
 from eegarchive import digest, layout
-from eegarchive.errors import EEGArchiveError, InvalidArchive, UnsafeArchive
+from eegarchive.errors import EEGArchiveError, InvalidArchive, UnsafeArchive, UnsupportedVersion
 from eegarchive.export import rebuilt_sha256
 from eegarchive.state import State, Table, pieces_by_signal
 from eegarchive.storage import guard
@@ -63,6 +64,12 @@ Report = Callable[[Finding], None]
 Progress = Callable[[str | int], None]
 
 
+def _advice(error: EEGArchiveError) -> str:
+    if isinstance(error, UnsupportedVersion):
+        return "upgrade eegarchive"
+    return FOREIGN if isinstance(error, UnsafeArchive) else DAMAGED
+
+
 class Checker:
     """One check of one archive."""
 
@@ -83,7 +90,7 @@ class Checker:
         try:
             yield
         except EEGArchiveError as error:
-            self._error(path, str(error), FOREIGN if isinstance(error, UnsafeArchive) else DAMAGED)
+            self._error(path, str(error), _advice(error))
         except HDF5_ERRORS as error:
             self._error(path, f"can't be read ({type(error).__name__}: {first_line(error)})")
 
@@ -140,6 +147,10 @@ class Checker:
         self._check_members(guard.group_at(file.h5, layout.EDF), edf)
         freezes = guard.group_at(file.h5, layout.FREEZES)
         for tag in guard.names(freezes):
+            if not re.fullmatch(layout.TAG_PATTERN, tag):
+                self._error(
+                    f"/{layout.FREEZES}/{tag}", "isn't a tag: 1 to 64 letters, digits, '.', '_', '-'", FOREIGN
+                )
             group = guard.group_at(freezes, tag)
             self._check_members(group, {*layout.STATE_TABLES, layout.SIGNALS})
             self._check_attributes(group.name, read_attributes(group), layout.FREEZE_ATTRIBUTES)
@@ -255,13 +266,13 @@ class Checker:
                 shown = guard.dataset_at(group, name, may_be_virtual=True)
                 attributes = read_attributes(shown)
                 self._check_attributes(str(shown.name), attributes, layout.SIGNAL_ATTRIBUTES)
+                self._check_rendering(file, shown, parts)
                 if digest.normalised(parts) != parts:
                     self._error(
                         f"/{below}{layout.PIECES}",
                         f"the pieces of {name!r} could be fewer: neighbours continue each other",
                         FOREIGN,
                     )
-                self._check_rendering(file, shown, parts)
                 described.append((name, attributes, parts))
         state = State(file, prefix)
         self._check_lengths(state, described)
@@ -277,7 +288,6 @@ class Checker:
     def _check_rendering(self, file: ArchiveFile, shown: h5py.Dataset, parts: list[Piece]) -> None:
         """The link or virtual dataset that other tools see shows what the pieces say (spec P-5, P-6)."""
         data = guard.group_at(file.h5, layout.DATA)
-        length = sum(map(len, parts))
         for piece in parts:
             stored = file.stored(piece.data)
             if not 0 <= piece.start <= piece.stop <= stored.length:
@@ -293,6 +303,7 @@ class Checker:
             if not whole or (parts[0].start, parts[0].stop) != (0, shown.shape[0]):
                 self._error(str(shown.name), "isn't the stored data that the pieces table names", FOREIGN)
             return
+        length = sum(map(len, parts))
         at = 0
         expected = []
         for piece in parts:

@@ -121,7 +121,7 @@ def convert(
     if codec not in CODECS:
         raise ValueError(f"codec {codec!r}; there are {', '.join(CODECS)}")
     for key in attributes or {}:
-        if not key.isidentifier():
+        if not (key.isascii() and key.isidentifier()):
             raise ValueError(f"attribute {key!r}: a name has letters, digits and _ only")
     if source.is_dir():
         raise EDFError(f"{source}: is a folder, not a recording; convert_many takes folders")

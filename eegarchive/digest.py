@@ -57,7 +57,7 @@ def _type(dtype: np.dtype[Any]) -> str:
 
 
 def signal_digest(
-    dtype: np.dtype[Any], length: int, samples_sha256: str, attributes: Mapping[str, AttributeValue]
+    dtype: np.dtype[Any], length: int | str, samples_sha256: str, attributes: Mapping[str, AttributeValue]
 ) -> str:
     """Name of a signal in /data (spec D-3)."""
     described = {name: value for name, value in attributes.items() if name != SAMPLES_DIGEST}
@@ -158,21 +158,25 @@ def _lines_below(group: h5py.Group) -> list[str]:
 
 
 def _dataset_lines(path: str, dataset: h5py.Dataset) -> list[str]:
-    """What a dataset adds: a signal by its digest, a virtual one by its mapping, a table by its rows."""
+    """What a dataset adds: a signal by its digest, a virtual one by its mapping, a table by its rows.
+
+    Only members that this version doesn't know may have several dimensions.
+    """
+    length = "x".join(map(str, dataset.shape))
     guard.check_dataset(dataset)
     attributes = read_attributes(dataset)
     if dataset.is_virtual:
         return [
-            f"virtual {_hex(path)} {_type(dataset.dtype)} {dataset.shape[0]}",
+            f"virtual {_hex(path)} {_type(dataset.dtype)} {length}",
             *_mapping_lines(dataset),
             *_attribute_lines(attributes),
         ]
     if BYTES_DIGEST in attributes:
-        return [f"bytes {_hex(path)} {dataset.shape[0]}", *_attribute_lines(attributes)]
+        return [f"bytes {_hex(path)} {length}", *_attribute_lines(attributes)]
     if dataset.dtype.names is not None:
         return [f"table {_hex(path)} {table_digest(dataset[()], attributes)}"]
     samples = str(attributes.get(SAMPLES_DIGEST, ""))
-    return [f"signal {_hex(path)} {signal_digest(dataset.dtype, dataset.shape[0], samples, attributes)}"]
+    return [f"signal {_hex(path)} {signal_digest(dataset.dtype, length, samples, attributes)}"]
 
 
 def _mapping_lines(dataset: h5py.Dataset) -> list[str]:

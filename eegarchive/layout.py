@@ -43,7 +43,7 @@ class Column:
     type: ColumnType
 
 
-#: The members of a state beside /signals (spec T-4 to T-7), in the order of the state digest.
+#: The members of a state beside /signals (spec T-4 to T-7, P-1), in the order of the state digest.
 STATE_TABLES: dict[str, tuple[Column, ...]] = {
     "segments": (Column("start", "f8"), Column("duration", "f8")),
     "annotations": (
@@ -161,3 +161,5 @@ MAX_CHUNK_BYTES = 64 * 2**20
 MAX_EXPANSION = 2_000
 SMALL_ENOUGH_BYTES = 64 * 2**20
 MAX_NAME_BYTES = 255
+#: What a freeze may be called (spec F-1).
+TAG_PATTERN = r"[A-Za-z0-9._-]{1,64}"

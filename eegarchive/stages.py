@@ -17,7 +17,7 @@ _STAGES = {
 }  # fmt: skip
 #: Texts that mean a stage also without a prefix; a bare number or letter could be anything.
 _BARE = ("w", "wake", "awake", "n1", "n2", "n3", "n4", "rem", "r", "s1", "s2", "s3", "s4")
-_PREFIX = re.compile(r"^(sleep[ _]stage|stage)[ _:]*", re.IGNORECASE)
+_PREFIX = re.compile(r"^(sleep[ _]?stage|stage)([ _:.-]+|(?=n?\d))", re.IGNORECASE)
 _MOVEMENT = re.compile(r"^movement time$", re.IGNORECASE)
 
 

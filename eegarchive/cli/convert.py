@@ -18,7 +18,7 @@ def _key_value(context: click.Context, parameter: click.Parameter, values: tuple
     found = {}
     for value in values:
         key, equals, text = value.partition("=")
-        if not equals or not key.isidentifier():
+        if not (equals and key.isascii() and key.isidentifier()):
             raise click.BadParameter(f"{value!r}: expected KEY=VALUE, with letters, digits and _ in KEY")
         found[key] = text
     return found

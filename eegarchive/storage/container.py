@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,11 @@ class ArchiveFile:
                     self._open()
         return self._h5
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def close(self) -> None:
         """Close this process's handle; further use raises."""
         self._closed = True
@@ -136,7 +142,7 @@ def open_hdf5(path: Path, locking: bool = True) -> h5py.File:
         if read_attribute(h5, "format") != FORMAT:
             raise InvalidArchive(f"{path}: is HDF5, but not an eegarchive (no attribute format = {FORMAT!r})")
         version = str(read_attribute(h5, "format_version") or "")
-        if version.partition(".")[0] != str(FORMAT_MAJOR):
+        if not re.fullmatch(rf"{FORMAT_MAJOR}\.\d+", version):
             raise UnsupportedVersion(
                 f"{path}: format version {guard.printable(version)!r}; "
                 f"this reader knows {FORMAT_MAJOR}.x: upgrade eegarchive"

@@ -7,6 +7,7 @@ size are checked before a byte of it is read.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +37,7 @@ _LINK_CLASSES = {
 def printable(text: str) -> str:
     """Text from a file, fit for a terminal: control and format characters are escaped."""
     return "".join(
-        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") else f"\\u{ord(c):04x}"
+        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else f"\\u{ord(c):04x}"
         for c in text
     )
 
@@ -115,6 +116,8 @@ def dataset_at(group: h5py.Group, name: str, may_be_virtual: bool = False) -> h5
     if not isinstance(found, h5py.Dataset):
         raise InvalidArchive(f"{found.name}: is a group where a dataset must be")
     check_dataset(found)
+    if found.ndim != 1:
+        raise InvalidArchive(f"{found.name}: has {found.ndim} dimensions; here the format has one")
     if found.is_virtual and not may_be_virtual:
         raise InvalidArchive(f"{found.name}: is virtual, where stored data must be")
     return found
@@ -122,14 +125,12 @@ def dataset_at(group: h5py.Group, name: str, may_be_virtual: bool = False) -> h5
 
 @finds_damage
 def check_dataset(dataset: h5py.Dataset) -> None:
-    """Refuse storage, filters, types and sizes that the format doesn't have (spec G-2 to G-6)."""
+    """Refuse storage, filters, types and sizes that the format doesn't have (spec G-2, G-3, G-5, G-6, G-8)."""
     where = printable(str(dataset.name))
     creation = dataset.id.get_create_plist()
     if creation.get_external_count():
         raise UnsafeArchive(f"{where}: its data lie in another file (external storage)")
     _check_type(dataset.id.get_type(), where)
-    if dataset.ndim != 1:
-        raise InvalidArchive(f"{where}: has {dataset.ndim} dimensions; the format has one")
     layout = creation.get_layout()
     if layout == h5d.VIRTUAL:
         _check_virtual(creation, where)
@@ -140,10 +141,10 @@ def check_dataset(dataset: h5py.Dataset) -> None:
         raise InvalidArchive(f"{where}: isn't stored in chunks, so nothing would notice a flipped bit")
     codec_of(creation, where)
     item = dataset.id.get_type().get_size()
-    chunk_bytes = creation.get_chunk()[0] * item
+    chunk_bytes = math.prod(creation.get_chunk()) * item
     if chunk_bytes > MAX_CHUNK_BYTES:
         raise UnsafeArchive(f"{where}: chunks of {chunk_bytes} bytes; {MAX_CHUNK_BYTES} at most")
-    size = dataset.shape[0] * item
+    size = math.prod(dataset.shape) * item
     stored = dataset.id.get_storage_size()
     if size > SMALL_ENOUGH_BYTES and size > stored * MAX_EXPANSION:
         raise UnsafeArchive(f"{where}: {size} bytes out of {stored} stored ones; that is no recording")

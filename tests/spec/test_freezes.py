@@ -51,7 +51,7 @@ def test_the_freeze_source_shares_everything_with_the_working_state(archive: Pat
 
 
 @pytest.mark.clause("F-1", "F-4", "F-5", "C-4", "D-7")
-@pytest.mark.parametrize("tag", ["N2", "é", "night 1, artefacts out"])
+@pytest.mark.parametrize("tag", ["N2", "night_1-artefacts.out", "x" * 64])
 def test_another_freeze_is_whole_and_reads_like_the_archive(small: Path, tag: str) -> None:
     with edited(small) as h5:
         replace_table(h5, "epochs", table_of("epochs", [(1, 0.0, 30.0, 1)]))
