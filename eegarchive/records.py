@@ -12,7 +12,7 @@ import numpy.typing as npt
 from eegarchive.errors import EDFError
 
 #: How many bytes of data records are handled at once.
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
