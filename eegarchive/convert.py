@@ -135,9 +135,10 @@ def convert(
                 extra = _provenance(source, header, written, seed, attributes or {})
                 objects.write_attributes(h5, extra)
                 objects.write_attribute(h5, layout.ARCHIVE_DIGEST, digest.archive_digest(h5))
-            seal.append(temporary)
+            sealing = pool().submit(seal.compute, temporary, temporary.stat().st_size)
             if verify:
                 _verify(temporary, source, written.source_sha256, progress)
+            seal.append(temporary, sealing.result())
             size = temporary.stat().st_size
     for oddity in header.oddities:
         warnings.warn(f"{source}: {oddity.message}", OddInput, stacklevel=2)

@@ -183,14 +183,14 @@ def test_a_byte_that_goes_wrong_on_the_way_is_noticed(
 def test_damage_between_writing_and_reading_back_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def seal_and_damage(path: Path) -> None:
+    def forget_and_damage(path: Path) -> None:
         with open(path, "rb+") as file:
             file.seek(20_000)
             byte = file.read(1)
             file.seek(20_000)
             file.write(bytes([byte[0] ^ 16]))
 
-    monkeypatch.setattr(seal, "append", seal_and_damage)
+    monkeypatch.setattr(sys.modules["eegarchive.convert"], "drop_from_memory", forget_and_damage)
     with pytest.raises((eegarchive.VerificationFailed, eegarchive.InvalidArchive)):
         eegarchive.convert(PSG, tmp_path / "a.h5")
     assert os.listdir(tmp_path) == []
@@ -210,7 +210,7 @@ def test_a_source_that_grows_meanwhile_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path) -> None:
+    def full(path: Path, digits: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(seal, "append", full)

@@ -66,7 +66,7 @@ CODECS = {
         Codec("fast", 32_768, (FILTER_BITSHUFFLE, FILTER_FLETCHER32), _bitshuffle(_BITSHUFFLE_LZ4)),
         Codec(
             "small",
-            131_072,
+            65_536,
             (FILTER_BITSHUFFLE, FILTER_FLETCHER32),
             _bitshuffle(_BITSHUFFLE_ZSTD, _ZSTD_LEVEL),
         ),

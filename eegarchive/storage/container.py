@@ -23,8 +23,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-#: HDF5's chunk cache for each dataset: one chunk. By default it keeps 8 MB, for each of hundreds of signals.
-_CACHE = {"rdcc_nbytes": 131_072, "rdcc_nslots": 11}
+#: HDF5's chunk cache for each dataset: one chunk or two. By default it keeps 8 MB, for each of hundreds of signals.
+_CACHE = {"rdcc_nbytes": 65_536, "rdcc_nslots": 11}
 
 _reopening = threading.Lock()
 

@@ -71,6 +71,9 @@ class StoredSamples:
             register_plugins()
             check_chunks(self.dataset)
             self._ready = True
+        if self.codec is not PORTABLE and put is copy:
+            self._put_block(start, stop, out, put)  # HDF5 decodes one chunk after the other anyway
+            return
         if self.codec is not PORTABLE:
             step, fill = -(-_BLOCK_SAMPLES // self.chunk) * self.chunk, self._put_block
         else:
