@@ -270,6 +270,29 @@ def test_every_kind_of_child_process_reads_the_right_windows(night: eegarchive.A
         assert windows == [EXPECTED[0][start : start + 500].tobytes() for start in s]
 
 
+def handle_owner(archive: eegarchive.Archive, out) -> None:  # type: ignore[no-untyped-def]
+    window(archive, 0)
+    out.put((os.getpid(), archive._file._process, archive._file.h5.id.get_vfd_handle()))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_opens_a_handle_of_its_own(night: eegarchive.Archive) -> None:
+    window(night, 0)
+    context = multiprocessing.get_context("fork")
+    out = context.Queue()
+    child = context.Process(target=handle_owner, args=(night, out))
+    child.start()
+    process, owner, descriptor = out.get(timeout=60)
+    child.join(60)
+    assert owner == process != os.getpid()
+    assert descriptor != night._file.h5.id.get_vfd_handle()
+
+
+def test_an_open_archive_keeps_no_more_than_a_chunk_or_two_of_each_signal(night: eegarchive.Archive) -> None:
+    _, _, cached_bytes, _ = night._file.h5.id.get_access_plist().get_cache()
+    assert cached_bytes <= 65_536  # HDF5's default is 8 MB, and there may be hundreds of signals
+
+
 def test_an_archive_pickles_as_its_path(psg: Path) -> None:
     with eegarchive.open(f"{psg}@source") as archive:
         raw = pickle.dumps(archive)

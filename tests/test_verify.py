@@ -218,8 +218,17 @@ def test_a_folder_and_a_missing_file_are_errors(tmp_path: Path) -> None:
 
 def test_hdf5_variables_of_the_environment_play_no_part(psg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HDF5_PLUGIN_PATH", "/nonexistent")
-    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "TRUE")
+    monkeypatch.setenv("HDF5_EXT_PREFIX", "/nonexistent")
+    start, seen = subprocess.Popen, []
+
+    def note(*arguments, **options):  # type: ignore[no-untyped-def]
+        seen.extend(options["env"])
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", note)
     assert eegarchive.verify(psg) == []
+    assert "PATH" in seen
+    assert not [key for key in seen if key.startswith("HDF5_")]
 
 
 def test_another_programs_change_is_found(psg: Path) -> None:
