@@ -76,6 +76,7 @@ class ArchiveFile:
         if self._process != os.getpid():
             with _reopening:
                 if self._process != os.getpid():
+                    self._h5.close()  # the parent's; HDF5 would share its descriptor with the new one
                     self._open()
         return self._h5
 
