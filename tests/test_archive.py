@@ -272,20 +272,23 @@ def test_every_kind_of_child_process_reads_the_right_windows(night: eegarchive.A
 
 def handle_owner(archive: eegarchive.Archive, out) -> None:  # type: ignore[no-untyped-def]
     window(archive, 0)
-    out.put((os.getpid(), archive._file._process, archive._file.h5.id.get_vfd_handle()))
+    position = os.lseek(archive._file.h5.id.get_vfd_handle(), 0, os.SEEK_CUR)
+    out.put((os.getpid(), archive._file._process, position))
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_opens_a_handle_of_its_own(night: eegarchive.Archive) -> None:
     window(night, 0)
+    mark = 777  # the position of an inherited descriptor would be the parent's
+    os.lseek(night._file.h5.id.get_vfd_handle(), mark, os.SEEK_SET)
     context = multiprocessing.get_context("fork")
     out = context.Queue()
     child = context.Process(target=handle_owner, args=(night, out))
     child.start()
-    process, owner, descriptor = out.get(timeout=60)
+    process, owner, position = out.get(timeout=60)
     child.join(60)
     assert owner == process != os.getpid()
-    assert descriptor != night._file.h5.id.get_vfd_handle()
+    assert position != mark
 
 
 def test_an_open_archive_keeps_no_more_than_a_chunk_or_two_of_each_signal(night: eegarchive.Archive) -> None:
