@@ -21,14 +21,14 @@ import h5py
 import numpy as np
 
 from eegarchive import digest, layout
-from eegarchive.errors import EEGArchiveError, InvalidArchive, UnsafeArchive, UnsupportedVersion
+from eegarchive.errors import EEGArchiveError, UnsafeArchive, UnsupportedVersion
 from eegarchive.export import rebuilt_sha256
 from eegarchive.state import State, Table, pieces_by_signal
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.damage import HDF5_ERRORS, first_line
 from eegarchive.storage.objects import AttributeValue, read_attributes, read_table
-from eegarchive.storage.samples import Piece, StoredSamples
+from eegarchive.storage.samples import Piece, StoredSamples, check_pieces
 from eegarchive.storage.workers import spread
 
 _BLOCK_SAMPLES = 2**20
@@ -288,14 +288,7 @@ class Checker:
     def _check_rendering(self, file: ArchiveFile, shown: h5py.Dataset, parts: list[Piece]) -> None:
         """The link or virtual dataset that other tools see shows what the pieces say (spec P-5, P-6)."""
         data = guard.group_at(file.h5, layout.DATA)
-        for piece in parts:
-            stored = file.stored(piece.data)
-            if not 0 <= piece.start <= piece.stop <= stored.length:
-                raise InvalidArchive(
-                    f"piece [{piece.start}, {piece.stop}) of {piece.data}, which has {stored.length} samples"
-                )
-            if stored.dtype != shown.dtype:
-                raise InvalidArchive(f"is {shown.dtype}, its data {stored.dtype}")
+        check_pieces(parts, file.stored, shown.dtype, str(shown.name))
         if not shown.is_virtual:
             whole = len(parts) == 1 and guard.address(guard.member(data, parts[0].data)) == guard.address(
                 shown

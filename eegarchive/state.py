@@ -24,7 +24,7 @@ from eegarchive.layout import (
 )
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import AttributeValue, read_attributes, read_table, text_column
-from eegarchive.storage.samples import Piece, Put, copy, read_pieces
+from eegarchive.storage.samples import Piece, Put, check_pieces, copy, read_pieces
 from eegarchive.storage.workers import spread
 
 if TYPE_CHECKING:
@@ -215,17 +215,7 @@ class Signals(Mapping[str, Signal]):
         """Build a signal from its pieces; the link or virtual dataset lends its attributes alone."""
         shown = self._file.dataset(self._path, name, may_be_virtual=True)
         pieces = self._pieces[name]
-        for piece in pieces:
-            stored = self._file.stored(piece.data)
-            if not 0 <= piece.start <= piece.stop <= stored.length:
-                raise InvalidArchive(
-                    f"{self._file.path}: signal {name!r}: "
-                    f"piece [{piece.start}, {piece.stop}) of {piece.data} with {stored.length} samples"
-                )
-            if stored.dtype != shown.dtype:
-                raise InvalidArchive(
-                    f"{self._file.path}: signal {name!r} is {shown.dtype}, its data {stored.dtype}"
-                )
+        check_pieces(pieces, self._file.stored, shown.dtype, f"{self._file.path}: signal {name!r}")
         return Signal(self._file, name, read_attributes(shown), pieces, shown.dtype)
 
     def __iter__(self) -> Iterator[str]:

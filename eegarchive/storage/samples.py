@@ -71,13 +71,13 @@ class StoredSamples:
             register_plugins()
             check_chunks(self.dataset)
             self._ready = True
-        if self.codec is not PORTABLE and put is copy:
+        if self.codec is PORTABLE:
+            step, fill = self.chunk, self._put_chunk
+        elif put is copy:
             self._put_block(start, stop, out, put)  # HDF5 decodes one chunk after the other anyway
             return
-        if self.codec is not PORTABLE:
-            step, fill = -(-_BLOCK_SAMPLES // self.chunk) * self.chunk, self._put_block
         else:
-            step, fill = self.chunk, self._put_chunk
+            step, fill = -(-_BLOCK_SAMPLES // self.chunk) * self.chunk, self._put_block
         edges = [start, *range(start - start % step + step, stop, step), stop]
 
         def run(first: int) -> None:
@@ -141,6 +141,24 @@ class Piece:
 
     def __len__(self) -> int:
         return self.stop - self.start
+
+
+def check_pieces(
+    pieces: Sequence[Piece], stored: Callable[[str], StoredSamples], dtype: np.dtype[Any], where: str
+) -> None:
+    """Refuse pieces that reach beyond their data, or whose data are of another type (spec P-1, P-2).
+
+    Raises
+    ------
+    InvalidArchive
+    """
+    for piece in pieces:
+        source = stored(piece.data)
+        if not 0 <= piece.start <= piece.stop <= source.length:
+            what = f"piece [{piece.start}, {piece.stop}) of {piece.data}, which has {source.length} samples"
+            raise InvalidArchive(f"{where}: {what}")
+        if source.dtype != dtype:
+            raise InvalidArchive(f"{where}: is {dtype}, its data {source.dtype}")
 
 
 def read_pieces(
