@@ -6,6 +6,7 @@ from eegarchive.archive import open_archive as open
 from eegarchive.batch import BatchReport, convert_many
 from eegarchive.check import Finding
 from eegarchive.convert import ConvertReport, convert
+from eegarchive.editing import EditableArchive, ThawReport, edit
 from eegarchive.errors import (
     EDFError,
     EEGArchiveError,
@@ -18,6 +19,7 @@ from eegarchive.errors import (
     VerificationFailed,
 )
 from eegarchive.export import export
+from eegarchive.storage.locks import Locked
 from eegarchive.summary import summarize
 from eegarchive.verify import verify
 
@@ -27,17 +29,21 @@ __all__ = [
     "ConvertReport",
     "EDFError",
     "EEGArchiveError",
+    "EditableArchive",
     "Finding",
     "InvalidArchive",
+    "Locked",
     "NotInArchive",
     "OddInput",
     "TargetExists",
+    "ThawReport",
     "UnsafeArchive",
     "UnsupportedVersion",
     "VerificationFailed",
     "__version__",
     "convert",
     "convert_many",
+    "edit",
     "export",
     "open",
     "summarize",

@@ -29,13 +29,20 @@ class Freezes(Mapping[str, State]):
         self._file = file
 
     def __iter__(self) -> Iterator[str]:
-        return iter(guard.names(self._file.group(FREEZES)))
+        with self._file.reading():
+            return iter(guard.names(self._file.group(FREEZES)))
 
     def __len__(self) -> int:
-        return len(self._file.group(FREEZES))
+        with self._file.reading():
+            return len(self._file.group(FREEZES))
 
     def __contains__(self, tag: object) -> bool:
         return tag in list(self)
+
+    def attributes(self) -> dict[str, dict[str, AttributeValue]]:
+        """What each freeze says of itself, by tag: when it was made, the note, its digests."""
+        with self._file.reading():
+            return {tag: read_attributes(self._file.group(f"{FREEZES}/{tag}")) for tag in self}
 
     def __getitem__(self, tag: str) -> State:
         if tag not in self:
@@ -60,7 +67,9 @@ class Archive(State):
     """
 
     def __init__(self, path: str | os.PathLike[str], freeze: str | None = None) -> None:
-        file = ArchiveFile(path)
+        self._open(ArchiveFile(path), freeze)
+
+    def _open(self, file: ArchiveFile, freeze: str | None) -> None:
         try:
             self.freezes = Freezes(file)
             if freeze is not None and freeze not in self.freezes:
@@ -69,12 +78,12 @@ class Archive(State):
         except BaseException:
             file.close()
             raise
-        self.freeze = freeze
+        self.tag = freeze
         self.history = Table(file, HISTORY, HISTORY_COLUMNS)
         self.warnings = Table(file, f"{EDF}/{EDF_WARNINGS}", EDF_WARNING_COLUMNS)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self._file.path, "freeze": self.freeze}
+        return {"path": self._file.path, "freeze": self.tag}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"], state["freeze"])  # type: ignore[misc]
@@ -87,20 +96,25 @@ class Archive(State):
     @property
     def provenance(self) -> dict[str, AttributeValue]:
         """How the archive came to be: the root attributes other than the user's own."""
-        found = read_attributes(self._file.h5)
+        found = self._root()
         return {key: value for key, value in found.items() if not key.startswith(USER_ATTRIBUTE_PREFIX)}
+
+    def _root(self) -> dict[str, AttributeValue]:
+        with self._file.reading():
+            return read_attributes(self._file.h5)
 
     @property
     def attributes(self) -> dict[str, AttributeValue]:
         """Key=value attributes that users gave."""
-        found = read_attributes(self._file.h5)
+        found = self._root()
         cut = len(USER_ATTRIBUTE_PREFIX)
         return {key[cut:]: value for key, value in found.items() if key.startswith(USER_ATTRIBUTE_PREFIX)}
 
     @property
     def edf_header(self) -> dict[str, AttributeValue]:
         """The fields of the source's EDF header, as text without padding."""
-        return read_attributes(self._file.group(EDF))
+        with self._file.reading():
+            return read_attributes(self._file.group(EDF))
 
     def __enter__(self) -> Archive:
         return self
@@ -114,7 +128,7 @@ class Archive(State):
         self.close()
 
     def __repr__(self) -> str:
-        shown = f"@{self.freeze}" if self.freeze else ""
+        shown = f"@{self.tag}" if self.tag else ""
         if self._file.closed:
             return f"<Archive {self.path}{shown}: closed>"
         return f"<Archive {self.path}{shown}: {len(self.signals)} signals, {self.duration:.10g} s>"

@@ -17,6 +17,7 @@ from eegarchive.archive import Archive
 from eegarchive.convert import ConvertReport, convert
 from eegarchive.errors import EEGArchiveError, TargetExists
 from eegarchive.export import Progress
+from eegarchive.history import operations
 from eegarchive.layout import SUFFIX
 from eegarchive.storage import seal
 from eegarchive.storage.objects import AttributeValue
@@ -112,6 +113,7 @@ def convert_many(
     overwrite: bool = False,
     seed: int | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
+    annotations: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     finished: Callable[[Outcome], None] | None = None,
 ) -> BatchReport:
@@ -128,6 +130,8 @@ def convert_many(
         Recordings converted at the same time, each in a process of its own if more than one.
     codec, verify, overwrite, seed, attributes
         As for :func:`eegarchive.convert`.
+    annotations : path-like, optional
+        As for :func:`eegarchive.convert`; for one recording.
     progress : callable, optional
         Called with the bytes done since the last call; see :func:`total_bytes`.
     finished : callable, optional
@@ -136,15 +140,21 @@ def convert_many(
     Raises
     ------
     EEGArchiveError
-        If the inputs can't be paired with targets; nothing was converted then.
+        If the inputs can't be paired with targets, or annotations are given for several recordings; nothing
+        was converted then.
     """
     pairs = plan(inputs, output)
+    if annotations is not None and len(pairs) != 1:
+        raise EEGArchiveError(
+            f"{annotations}: annotations belong to one recording, these are {len(pairs)}; convert them one by one"
+        )
     options: dict[str, Any] = {
         "codec": codec,
         "verify": verify,
         "overwrite": overwrite,
         "seed": seed,
         "attributes": dict(attributes or {}),
+        "annotations": None if annotations is None else Path(annotations),
     }
     outcomes: dict[Path, Outcome] = {}
 
@@ -235,6 +245,7 @@ def _convert_one(source: Path, target: Path, options: dict[str, Any], progress: 
     try:
         if not options["overwrite"] and os.path.lexists(target):
             if is_archive_of(target, source):
+                _refuse_without(options["annotations"], target)
                 return Outcome(source, target, "skipped")
             raise TargetExists(
                 f"{target}: exists and isn't a whole archive of {source}; move it away, or overwrite (--overwrite)"
@@ -247,6 +258,19 @@ def _convert_one(source: Path, target: Path, options: dict[str, Any], progress: 
         return Outcome(source, target, "failed", error=describe(error))
     finally:
         count(max(0, expected - done))
+
+
+def _refuse_without(annotations: Path | None, target: Path) -> None:
+    """Raise if annotations that are asked for aren't in an archive that is there already."""
+    if annotations is None:
+        return
+    with Archive(target) as archive:
+        done = [operation.parameters.get("file") for operation in operations(archive)]
+    if annotations.name not in done:
+        raise TargetExists(
+            f"{target}: exists, without the annotations of {annotations}; import them "
+            "(eegarchive annotations ARCHIVE import FILE), or overwrite (--overwrite)"
+        )
 
 
 def describe(error: EEGArchiveError | OSError) -> str:

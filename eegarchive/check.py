@@ -24,7 +24,7 @@ from eegarchive import digest, layout
 from eegarchive.errors import EEGArchiveError, UnsafeArchive, UnsupportedVersion
 from eegarchive.export import rebuilt_sha256
 from eegarchive.state import State, Table, pieces_by_signal
-from eegarchive.storage import guard
+from eegarchive.storage import guard, virtual
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.damage import HDF5_ERRORS, first_line
 from eegarchive.storage.objects import AttributeValue, read_attributes, read_table
@@ -36,6 +36,8 @@ _MEMORY_LIMIT = 8 * 2**30
 
 DAMAGED = "the file is damaged: restore it from a copy, or convert the recording again"
 FOREIGN = "the file was written or changed by something else: do not trust it"
+#: The argument of a check whose caller has the file locked.
+NO_LOCK = "--no-lock"
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def _advice(error: EEGArchiveError) -> str:
 class Checker:
     """One check of one archive."""
 
-    def __init__(self, path: Path, report: Report, progress: Progress) -> None:
+    def __init__(self, path: Path, report: Report, progress: Progress, locking: bool = True) -> None:
         self._path = path
+        self._locking = locking
         self._report = report
         self._progress = progress
         self._sound = True
@@ -98,10 +101,10 @@ class Checker:
         """Check everything; what is wrong goes to the report."""
         file = None
         with self._looking_at("/"):
-            file = ArchiveFile(self._path)
+            file = ArchiveFile(self._path, self._locking)
         if file is None:
             return
-        with contextlib.closing(file):
+        with contextlib.closing(file), file.reading():
             with self._looking_at("/"):
                 self._check_structure(file)
             if not self._sound:
@@ -136,7 +139,7 @@ class Checker:
             layout.FREEZES,
             layout.HISTORY,
         }
-        self._check_members(file.h5, known)
+        self._check_members(file.h5, known, {layout.CACHE})
         edf = {
             layout.EDF_HEADER,
             layout.EDF_TAIL,
@@ -152,7 +155,7 @@ class Checker:
                     f"/{layout.FREEZES}/{tag}", "isn't a tag: 1 to 64 letters, digits, '.', '_', '-'", FOREIGN
                 )
             group = guard.group_at(freezes, tag)
-            self._check_members(group, {*layout.STATE_TABLES, layout.SIGNALS})
+            self._check_members(group, {*layout.STATE_TABLES, layout.SIGNALS}, {layout.CACHE})
             self._check_attributes(group.name, read_attributes(group), layout.FREEZE_ATTRIBUTES)
         if layout.SOURCE_FREEZE not in guard.names(freezes):
             self._error(f"/{layout.FREEZES}", f"the freeze {layout.SOURCE_FREEZE!r} is missing")
@@ -163,11 +166,11 @@ class Checker:
                     parent, _, name = f"{prefix}{path}".rpartition("/")
                     self._check_widths(file.dataset(parent, name), columns)
 
-    def _check_members(self, group: h5py.Group, known: set[str]) -> None:
+    def _check_members(self, group: h5py.Group, known: set[str], optional: set[str] | None = None) -> None:
         found = set(guard.names(group))
         for name in sorted(known - found):
             self._error(group.name, f"{name!r} is missing")
-        for name in sorted(found - known):
+        for name in sorted(found - known - (optional or set())):
             self._report(
                 Finding("warning", f"{group.name.rstrip('/')}/{name}", "isn't part of the format", FOREIGN)
             )
@@ -296,19 +299,14 @@ class Checker:
             if not whole or (parts[0].start, parts[0].stop) != (0, shown.shape[0]):
                 self._error(str(shown.name), "isn't the stored data that the pieces table names", FOREIGN)
             return
-        length = sum(map(len, parts))
-        at = 0
-        expected = []
-        for piece in parts:
-            expected.append((piece.data, piece.start, piece.stop, at, at + len(piece)))
-            at += len(piece)
-        if digest.mapping(shown) != expected or shown.shape != (length,):
+        expected = virtual.expected_mapping(parts)
+        if virtual.mapping(shown) != expected or shown.shape != (sum(map(len, parts)),):
             self._error(
                 str(shown.name),
                 "the virtual dataset shows something else than the pieces table says",
                 FOREIGN,
             )
-        if not digest.has_conspicuous_fill(shown):
+        if not virtual.has_conspicuous_fill(shown):
             self._error(str(shown.name), "the virtual dataset's fill value could pass for a sample", FOREIGN)
 
     def _check_lengths(
@@ -354,8 +352,8 @@ class Checker:
             self._error("/", f"what the archive holds isn't what its {layout.ARCHIVE_DIGEST} says")
 
 
-def main(path: str) -> None:
-    """Check one file; write JSON lines to standard output."""
+def main(path: str, locking: bool = True) -> None:
+    """Check one file, which its caller has locked if `locking` is off; write JSON lines to standard output."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -368,9 +366,9 @@ def main(path: str) -> None:
     def progress(what: str | int) -> None:
         say({"at": what} if isinstance(what, str) else {"bytes": what})
 
-    Checker(Path(path), lambda finding: say({"finding": asdict(finding)}), progress).run()
+    Checker(Path(path), lambda finding: say({"finding": asdict(finding)}), progress, locking).run()
     say({"done": True})
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], NO_LOCK not in sys.argv[2:])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import re
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive import channels, digest, edf, layout, provenance, recording, records
-from eegarchive.errors import EDFError, EEGArchiveError, OddInput, VerificationFailed
+from eegarchive.editing import edit
+from eegarchive.errors import EDFError, OddInput, VerificationFailed
 from eegarchive.export import Progress, rebuilt_sha256
+from eegarchive.scoring import read_events
 from eegarchive.storage import objects, seal
 from eegarchive.storage.codec import CODECS, PORTABLE, Codec
 from eegarchive.storage.container import ArchiveFile
-from eegarchive.storage.files import drop_from_memory, new_file, refuse_existing, refuse_same
+from eegarchive.storage.files import drop_from_memory, named_failures, new_file, refuse_existing, refuse_same
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.samples import Piece
 from eegarchive.storage.workers import pool, spread
@@ -49,6 +49,8 @@ class ConvertReport:
         Whether the archive was read back from disk and gave the source's bytes.
     oddities : list of Oddity
         What bends the standard; it was kept.
+    imported : int
+        Annotations taken from a file of their own.
     seconds : float
     """
 
@@ -61,6 +63,7 @@ class ConvertReport:
     digest: str
     verified: bool
     oddities: list[edf.Oddity] = field(default_factory=list)
+    imported: int = 0
     seconds: float = 0.0
 
 
@@ -73,6 +76,7 @@ def convert(
     overwrite: bool = False,
     seed: int | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
+    annotations: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> ConvertReport:
     """Convert one EDF or BDF file to an archive.
@@ -93,6 +97,9 @@ def convert(
         A seed to record with the provenance.
     attributes : mapping, optional
         Further attributes to record.
+    annotations : path-like, optional
+        A file of annotations to import as a set of its name, in an edit of its own after the conversion; see
+        :meth:`eegarchive.EditableArchive.import_annotations`. The freeze `source` hasn't got them.
     progress : callable, optional
         Called with the bytes done since the last call; all calls add up to twice the source's size
         (once if `verify` is off).
@@ -105,6 +112,8 @@ def convert(
     ------
     EDFError
         If the source can't be understood.
+    ScoringError
+        If the file of annotations can't be understood. Nothing was written.
     TargetExists
         If the target is there and `overwrite` isn't set.
     VerificationFailed
@@ -129,8 +138,10 @@ def convert(
     refuse_existing(target, overwrite)
     with open(source, "rb", buffering=0) as file:
         header = edf.read_header(file, str(source))
+        if annotations is not None:
+            read_events(annotations, start=header.start())
         with new_file(target, overwrite) as temporary:
-            with _named_failures(target), h5py.File(_create(temporary)) as h5:
+            with named_failures(target), h5py.File(objects.create_file(temporary)) as h5:
                 written = _Conversion(h5, file, header, CODECS[codec]).run(progress)
                 extra = _provenance(source, header, written, seed, attributes or {})
                 objects.write_attributes(h5, extra)
@@ -140,6 +151,11 @@ def convert(
                 _verify(temporary, source, written.source_sha256, progress)
             seal.append(temporary, sealing.result())
             size = temporary.stat().st_size
+    imported = 0
+    if annotations is not None:
+        with edit(target) as night:
+            imported = night.import_annotations(annotations)
+        size = target.stat().st_size
     for oddity in header.oddities:
         warnings.warn(f"{source}: {oddity.message}", OddInput, stacklevel=2)
     return ConvertReport(
@@ -152,29 +168,9 @@ def convert(
         digest=written.digest,
         verified=verify,
         oddities=header.oddities,
+        imported=imported,
         seconds=time.perf_counter() - began,
     )
-
-
-@contextlib.contextmanager
-def _named_failures(target: Path) -> Iterator[None]:
-    """Turn what HDF5 says of a failed write (a full disk, for one) into a line about the target."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        reason = re.search(r"error message = '([^']+)'", str(error))
-        if reason is None:
-            raise
-        raise EEGArchiveError(f"{target}: {reason[1]} while it was written; nothing was kept") from None
-
-
-def _create(path: Path) -> Any:
-    """Create the HDF5 file with the format's version bounds (spec C-3)."""
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    bounds = {"v108": h5py.h5f.LIBVER_V18, "v110": h5py.h5f.LIBVER_V110}
-    access.set_libver_bounds(*(bounds[bound] for bound in layout.LIBVER))
-    access.set_file_locking(False, True)
-    return h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, objects.file_creation(), access)
 
 
 def _verify(path: Path, source: Path, expected: str, progress: Progress | None) -> None:

@@ -15,7 +15,6 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive.errors import InvalidArchive
 from eegarchive.layout import (
     ARCHIVE_DIGEST,
     BYTES_DIGEST,
@@ -23,9 +22,11 @@ from eegarchive.layout import (
     DATA,
     FREEZES,
     SAMPLES_DIGEST,
+    SIGNALS,
+    STATE_TABLES,
 )
-from eegarchive.storage import guard
-from eegarchive.storage.objects import AttributeValue, read_attributes
+from eegarchive.storage import guard, virtual
+from eegarchive.storage.objects import AttributeValue, read_attribute, read_attributes
 from eegarchive.storage.samples import Piece
 
 
@@ -120,91 +121,73 @@ def normalised(pieces: Sequence[Piece]) -> list[Piece]:
     return out or list(pieces[:1])
 
 
-def contents_digest(group: h5py.Group) -> str:
-    """Digest of all below a group: paths, attributes and what each object holds (spec D-6)."""
-    own = {name: value for name, value in read_attributes(group).items() if name != CONTENTS_DIGEST}
-    return _sha256(["eegarchive contents 1", *_attribute_lines(own), *_lines_below(group)])
+#: What the digest of a state (D-5) covers: the digests of what is around it leave it out.
+_OF_STATE = frozenset({SIGNALS, *STATE_TABLES})
 
 
-def archive_digest(file: h5py.File) -> str:
-    """The one digest that covers everything in an archive (spec D-7)."""
-    root = {name: value for name, value in read_attributes(file).items() if name != ARCHIVE_DIGEST}
-    lines = ["eegarchive archive 1", *_attribute_lines(root)]
-    for name in guard.names(file):
-        found = guard.member(file, name)
-        lines.append(f"member {_hex(name)}")
-        if not isinstance(found, h5py.Group):
-            lines += _dataset_lines(name, found)
-            continue
-        lines += _attribute_lines(read_attributes(found))
-        if name == FREEZES:
-            for tag in guard.names(found):
-                digest = read_attributes(guard.group_at(found, tag)).get(CONTENTS_DIGEST, "")
-                lines.append(f"freeze {_hex(tag)} {digest}")
-        else:
-            lines += _lines_below(found)
+def contents_digest(freeze: h5py.Group) -> str:
+    """Digest of a freeze: its attributes, the state's digest among them, and what isn't its state (spec D-6)."""
+    own = {name: value for name, value in read_attributes(freeze).items() if name != CONTENTS_DIGEST}
+    lines = ["eegarchive contents 1", *_attribute_lines(own)]
+    for name in guard.names(freeze):
+        if name not in _OF_STATE:
+            lines += _lines(f"/{name}", guard.member(freeze, name))
     return _sha256(lines)
 
 
-def _lines_below(group: h5py.Group) -> list[str]:
-    lines = []
-    for path, found in guard.walk(group):
-        if isinstance(found, h5py.Group):
-            lines.append(f"group {_hex(path)}")
-            lines += _attribute_lines(read_attributes(found))
+def archive_digest(file: h5py.File, trust_names: bool = False) -> str:
+    """The one digest that covers everything in an archive (spec D-7).
+
+    An edit takes stored signals by their names (`trust_names`), since they never change.
+    """
+    root = {name: value for name, value in read_attributes(file).items() if name != ARCHIVE_DIGEST}
+    lines = ["eegarchive archive 1", *_attribute_lines(root)]
+    for name in guard.names(file):
+        if name in _OF_STATE:
+            continue
+        found = guard.member(file, name)
+        if name == FREEZES:
+            lines += [f"group {_hex('/' + name)}", *_attribute_lines(read_attributes(found))]
+            for tag in guard.names(found):
+                digest = read_attribute(guard.group_at(found, tag), CONTENTS_DIGEST) or ""
+                lines.append(f"freeze {_hex(tag)} {digest}")
+        elif name == DATA and trust_names:
+            lines += [f"group {_hex('/' + name)}", *_attribute_lines(read_attributes(found))]
+            lines += [f"signal {_hex(f'/{name}/{own}')} {own}" for own in guard.names(found)]
         else:
-            lines += _dataset_lines(path, found)
+            lines += _lines(f"/{name}", found)
+    return _sha256(lines)
+
+
+def _lines(path: str, found: h5py.Group | h5py.Dataset) -> list[str]:
+    """The lines of an object and of all below it."""
+    if isinstance(found, h5py.Dataset):
+        return _dataset_lines(path, found)
+    lines = [f"group {_hex(path)}", *_attribute_lines(read_attributes(found))]
+    for below, member in guard.walk(found, path):
+        if isinstance(member, h5py.Group):
+            lines.append(f"group {_hex(below)}")
+            lines += _attribute_lines(read_attributes(member))
+        else:
+            lines += _dataset_lines(below, member)
     return lines
 
 
 def _dataset_lines(path: str, dataset: h5py.Dataset) -> list[str]:
     """What a dataset adds: a signal by its digest, a virtual one by its mapping, a table by its rows.
 
-    Only members that this version doesn't know may have several dimensions.
+    Only members that this version doesn't know may be virtual, or have several dimensions.
     """
     length = "x".join(map(str, dataset.shape))
     guard.check_dataset(dataset)
     attributes = read_attributes(dataset)
     if dataset.is_virtual:
-        return [
-            f"virtual {_hex(path)} {_type(dataset.dtype)} {length}",
-            *_mapping_lines(dataset),
-            *_attribute_lines(attributes),
-        ]
+        sources = (f"source {data} {a} {b} {c} {d}" for data, a, b, c, d in virtual.mapping(dataset))
+        first = f"virtual {_hex(path)} {_type(dataset.dtype)} {length}"
+        return [first, *sources, *_attribute_lines(attributes)]
     if BYTES_DIGEST in attributes:
         return [f"bytes {_hex(path)} {length}", *_attribute_lines(attributes)]
     if dataset.dtype.names is not None:
         return [f"table {_hex(path)} {table_digest(dataset[()], attributes)}"]
     samples = str(attributes.get(SAMPLES_DIGEST, ""))
     return [f"signal {_hex(path)} {signal_digest(dataset.dtype, length, samples, attributes)}"]
-
-
-def _mapping_lines(dataset: h5py.Dataset) -> list[str]:
-    return [f"source {data} {a} {b} {c} {d}" for data, a, b, c, d in mapping(dataset)]
-
-
-def mapping(dataset: h5py.Dataset) -> list[tuple[str, int, int, int, int]]:
-    """What a virtual dataset shows: (data, start, stop) and the (start, stop) where it is shown.
-
-    Raises
-    ------
-    InvalidArchive
-        If a selection isn't one plain run.
-    """
-    creation = dataset.id.get_create_plist()
-    found = []
-    for i in range(creation.get_virtual_count()):
-        runs = []
-        for space in (creation.get_virtual_srcspace(i), creation.get_virtual_vspace(i)):
-            low, high = space.get_select_bounds()
-            if space.get_select_npoints() != high[0] - low[0] + 1:
-                raise InvalidArchive(f"{dataset.name}: a virtual mapping that isn't one run of samples")
-            runs += [int(low[0]), int(high[0]) + 1]
-        found.append((creation.get_virtual_dsetname(i).removeprefix(f"/{DATA}/"), *runs))
-    return sorted(found, key=lambda run: run[3])
-
-
-def has_conspicuous_fill(dataset: h5py.Dataset) -> bool:
-    """Whether a virtual dataset's fill value is the type's minimum or NaN (spec P-7)."""
-    fill = dataset.fillvalue
-    return bool(np.isnan(fill)) if dataset.dtype.kind == "f" else bool(fill == np.iinfo(dataset.dtype).min)

@@ -1,10 +1,11 @@
-"""From an archive back to EDF or BDF bytes."""
+"""From an archive back to EDF or BDF: the source's bytes, or any other state; and to annotation files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy.typing as npt
 
 from eegarchive import records
 from eegarchive.archive import Archive, open_archive
-from eegarchive.errors import EEGArchiveError, InvalidArchive
+from eegarchive.edf_export import write_edf
+from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive
 from eegarchive.layout import (
     BYTES_DIGEST,
     EDF,
@@ -24,6 +26,7 @@ from eegarchive.layout import (
     FREEZES,
     SOURCE_FREEZE,
 )
+from eegarchive.scoring import Events, write_events
 from eegarchive.state import State, Table
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.files import new_file, refuse_existing, refuse_same
@@ -35,16 +38,42 @@ from eegarchive.storage.workers import pool, spread
 Progress = Callable[[int], None]
 
 
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export wrote.
+
+    Attributes
+    ----------
+    target : Path
+    kind : str
+        EDF, EDF+C, EDF+D, BDF, BDF+C or BDF+D.
+    source_sha256 : str or None
+        SHA-256 of the file, if it is the source byte for byte; None if the state was written as a new one.
+    quantised : dict
+        For each floating-point signal, by name, the largest error of rounding, in its units.
+    shifted : float
+        Seconds that the file's start is later than zero of the recording clock.
+    """
+
+    target: Path
+    kind: str
+    source_sha256: str | None = None
+    quantised: dict[str, float] = field(default_factory=dict)
+    shifted: float = 0.0
+
+
 def export(
     archive: str | os.PathLike[str] | Archive,
     target: str | os.PathLike[str],
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> str:
-    """Write a state as the EDF or BDF file it came from, byte for byte.
+) -> ExportReport:
+    """Write a state as EDF or BDF.
 
-    The bytes are hashed on their way out, and the file gets its name only if they are the source's.
+    The state that came from the source becomes the source again, byte for byte: the bytes are hashed on their
+    way out, and the file gets its name only if they are the source's. Any other state is written as
+    :func:`eegarchive.edf_export.write_edf` tells: digital samples as they are, computed ones quantised.
 
     Parameters
     ----------
@@ -55,41 +84,110 @@ def export(
     overwrite : bool
         Replace an existing target.
     progress : callable, optional
-        Called with the bytes written since the last call.
+        Called with the bytes written since the last call; see :func:`bytes_to_export`.
 
     Returns
     -------
-    str
-        SHA-256 of the file written.
+    ExportReport
 
     Raises
     ------
     TargetExists
         If the target is there and `overwrite` isn't set.
     EEGArchiveError
-        If the state isn't the source any more, or the target's suffix is of the other kind.
+        If EDF can't say what the state has, or the target's suffix is none or, for the source, the other one.
     VerificationFailed, InvalidArchive
         If the archive is damaged; nothing is written.
+
+    Warns
+    -----
+    OddInput
+        If signals without samples are left out, or texts aren't ASCII.
     """
     target = Path(target)
     refuse_existing(target, overwrite)
-    if isinstance(archive, Archive):
-        return _export(archive, target, overwrite, progress)
-    with open_archive(archive) as opened:
-        return _export(opened, target, overwrite, progress)
-
-
-def _export(archive: Archive, target: Path, overwrite: bool, progress: Progress | None) -> str:
-    if archive.digest != archive.provenance["source_digest"]:
-        raise EEGArchiveError(
-            f"{archive.path}: this state isn't the source any more; only {archive.path}@{SOURCE_FREEZE} exports so far"
-        )
+    if not isinstance(archive, Archive):
+        with open_archive(archive) as opened:
+            return export(opened, target, overwrite=overwrite, progress=progress)
     refuse_same(Path(archive.path), target)
-    expected = ".bdf" if str(archive.provenance["source_kind"]).startswith("BDF") else ".edf"
-    if target.suffix.lower() != expected:
-        raise EEGArchiveError(
-            f"{target}: the recording is {archive.provenance['source_kind']}; name the file *{expected}"
+    with archive._file.reading():  # no edit comes in between
+        if _is_source(archive):
+            return _export_source(archive, target, overwrite, progress)
+        written = write_edf(archive, archive.edf_header, target, overwrite=overwrite, progress=progress)
+    return ExportReport(target, written.kind, quantised=written.quantised, shifted=written.shifted)
+
+
+def bytes_to_export(archive: Archive, target: str | os.PathLike[str]) -> int:
+    """How many bytes `progress` will be told of in all, about."""
+    if _is_source(archive):
+        return int(archive.provenance["source_size"])
+    sample_bytes = 3 if Path(target).suffix.lower() == ".bdf" else 2
+    return sample_bytes * sum(map(len, archive.signals.values()))
+
+
+def export_annotations(
+    state: State,
+    target: str | os.PathLike[str],
+    *,
+    annotation_set: str | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Write a state's annotations to a file of their own; how many there were.
+
+    Parameters
+    ----------
+    state : State
+        An open archive, or a freeze of one.
+    target : path-like
+        The file to write.
+    annotation_set : str, optional
+        Only the annotations of this set.
+    format : str, optional
+        One of `eegarchive.scoring.FORMATS`, of which :func:`eegarchive.scoring.write_events` writes all but NSRR;
+        by default what the suffix tells.
+    overwrite : bool
+        Replace an existing target.
+
+    Raises
+    ------
+    NotInArchive
+        If there is no such set; the message lists the sets.
+    ScoringError
+        If the format can't hold them.
+    """
+    with state._file.reading():
+        columns, epochs = state.annotations.columns(), state.epochs.columns()
+        start = state.start
+    sets = sorted(set(columns["set"]))
+    if annotation_set is not None and annotation_set not in sets:
+        raise NotInArchive(
+            f"{state._file.path}: no annotation set {annotation_set!r}; there are {', '.join(sets) or 'none'}"
         )
+    asked = np.array([annotation_set in (None, name) for name in columns["set"]], bool)
+    events = Events(
+        columns["onset"][asked],
+        columns["duration"][asked],
+        columns["text"][asked].tolist(),
+        columns["kind"][asked].tolist(),
+        columns["channel"][asked].tolist(),
+    )
+    grid = (epochs["start"], epochs["duration"]) if len(epochs["start"]) else None
+    write_events(target, events, start=start, format=format, overwrite=overwrite, epochs=grid)
+    return len(events)
+
+
+def _is_source(archive: Archive) -> bool:
+    return archive.digest == archive.provenance["source_digest"]
+
+
+def _export_source(
+    archive: Archive, target: Path, overwrite: bool, progress: Progress | None
+) -> ExportReport:
+    kind = str(archive.provenance["source_kind"])
+    expected = ".bdf" if kind.startswith("BDF") else ".edf"
+    if target.suffix.lower() != expected:
+        raise EEGArchiveError(f"{target}: the recording is {kind}; name the file *{expected}")
     with new_file(target, overwrite) as temporary:
         digest = hashlib.sha256()
         with open(temporary, "wb") as file:
@@ -102,7 +200,7 @@ def _export(archive: Archive, target: Path, overwrite: bool, progress: Progress 
             raise InvalidArchive(
                 f"{archive.path}: the rebuilt bytes aren't the source's; run `eegarchive verify`. Nothing was written"
             )
-    return digest.hexdigest()
+    return ExportReport(target, kind, source_sha256=digest.hexdigest())
 
 
 def rebuilt_sha256(file: ArchiveFile, progress: Progress | None = None) -> str:

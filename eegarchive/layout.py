@@ -29,6 +29,9 @@ EDF_CHANNELS = "channels"
 EDF_WARNINGS = "warnings"
 FREEZES = "freezes"
 SOURCE_FREEZE = "source"
+#: Tags that no freeze made by a user can have.
+RESERVED_TAGS = (SOURCE_FREEZE, "remove")
+CACHE = "cache"
 HISTORY = "history"
 SIGNALS = "signals"
 

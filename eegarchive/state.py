@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -18,12 +19,14 @@ from eegarchive.layout import (
     EPOCHS,
     PIECES,
     SEGMENTS,
+    SIGNAL_ATTRIBUTES,
     SIGNALS,
+    STATE_DIGEST,
     STATE_TABLES,
     Column,
 )
 from eegarchive.storage.container import ArchiveFile
-from eegarchive.storage.objects import AttributeValue, read_attributes, read_table, text_column
+from eegarchive.storage.objects import AttributeValue, decode, read_attributes, read_table, text_column
 from eegarchive.storage.samples import Piece, Put, check_pieces, copy, read_pieces
 from eegarchive.storage.workers import spread
 
@@ -50,12 +53,14 @@ class Table:
 
     def rows(self) -> npt.NDArray[Any]:
         """The rows as they are stored: a structured array with UTF-8 bytes as texts."""
-        return read_table(self._dataset(), tuple(self._columns.values()))
+        with self._file.reading():
+            return read_table(self._dataset(), tuple(self._columns.values()))
 
     @property
     def attributes(self) -> dict[str, AttributeValue]:
         """The table's own attributes."""
-        return read_attributes(self._dataset())
+        with self._file.reading():
+            return read_attributes(self._dataset())
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Every column by name: numbers, or `str` objects."""
@@ -74,7 +79,8 @@ class Table:
         return self._column(self.rows(), name)
 
     def __len__(self) -> int:
-        return int(self._dataset().shape[0])
+        with self._file.reading():
+            return int(self._dataset().shape[0])
 
     def __repr__(self) -> str:
         return f"<Table {self.path}: {len(self)} rows of {', '.join(self._columns)}>"
@@ -95,61 +101,94 @@ class Digital:
     def __getitem__(self, index: slice | int) -> Any:
         return self._signal._get(index, self._signal.dtype, copy)
 
+    def __setitem__(self, index: slice | int, samples: npt.ArrayLike) -> None:
+        self._signal._set(index, samples, digital=True)
+
     def __len__(self) -> int:
         return len(self._signal)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a state says of one signal: its attributes, and the stored data that it is made of."""
+
+    attributes: Mapping[str, AttributeValue]
+    dtype: np.dtype[Any]
+    pieces: tuple[Piece, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
 
 
 class Signal:
     """One signal of a state; indexing gives physical values as float64, `digital` the stored samples.
 
+    It says at any time what its state says of it then, after an edit too.
+
     Attributes
     ----------
     name : str
         Its name in the file, unique in the state.
-    label : str
-        Its label as the recording has it.
-    kind, units : str
-    sampling_rate : float
-        Samples per second.
-    scale_factor, add_offset : float
-        physical = stored * scale_factor + add_offset
-    attributes : dict
-        All attributes, those above included.
-    dtype : numpy.dtype
-        Type of the stored samples.
     """
 
-    def __init__(
-        self,
-        file: ArchiveFile,
-        name: str,
-        attributes: dict[str, AttributeValue],
-        pieces: list[Piece],
-        dtype: np.dtype[Any],
-    ) -> None:
+    def __init__(self, file: ArchiveFile, name: str, look_up: Callable[[str], Description]) -> None:
         self._file = file
-        self._pieces = pieces
-        self._length = sum(map(len, pieces))
+        self._look_up = look_up
         self.name = name
-        self.attributes = attributes
-        self.dtype = dtype
-        try:
-            self.label = str(attributes["label"])
-            self.kind = str(attributes["kind"])
-            self.units = str(attributes["units"])
-            self.sampling_rate = float(attributes["sampling_rate"])
-            self.scale_factor = float(attributes["scale_factor"])
-            self.add_offset = float(attributes["add_offset"])
-        except KeyError as error:
-            raise InvalidArchive(f"{file.path}: signal {name!r} lacks the attribute {error}") from None
+
+    @property
+    def description(self) -> Description:
+        """Its attributes, type and pieces."""
+        with self._file.reading():
+            return self._look_up(self.name)
+
+    @property
+    def attributes(self) -> dict[str, AttributeValue]:
+        """All its attributes."""
+        return dict(self.description.attributes)
+
+    @property
+    def label(self) -> str:
+        """Its label as the recording has it."""
+        return str(self.description.attributes["label"])
+
+    @property
+    def kind(self) -> str:
+        """What it measures: eeg, eog, emg and so on."""
+        return str(self.description.attributes["kind"])
+
+    @property
+    def units(self) -> str:
+        """Unit of its physical values."""
+        return str(self.description.attributes["units"])
+
+    @property
+    def sampling_rate(self) -> float:
+        """Samples per second."""
+        return float(self.description.attributes["sampling_rate"])
+
+    @property
+    def scale_factor(self) -> float:
+        """What a stored sample is multiplied by to give the physical value."""
+        return float(self.description.attributes["scale_factor"])
+
+    @property
+    def add_offset(self) -> float:
+        """What is added then."""
+        return float(self.description.attributes["add_offset"])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the stored samples."""
+        return self.description.dtype
 
     def __len__(self) -> int:
-        return self._length
+        return len(self.description)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
         """Which stored data the signal is made of."""
-        return tuple(self._pieces)
+        return self.description.pieces
 
     @property
     def digital(self) -> Digital:
@@ -159,70 +198,104 @@ class Signal:
     def __getitem__(self, index: slice | int) -> Any:
         return self._get(index, np.dtype(np.float64), self.calibrate)
 
+    def __setitem__(self, index: slice | int, values: npt.ArrayLike) -> None:
+        self._set(index, values, digital=False)
+
+    def _set(self, index: slice | int, values: npt.ArrayLike, digital: bool) -> None:
+        raise EEGArchiveError(f"{self._file.path}: is open for reading; to change it, use eegarchive.edit")
+
     def calibrate(self, samples: npt.NDArray[Any], out: npt.NDArray[np.float64]) -> None:
         """Put the physical values of stored samples into `out`."""
         np.multiply(samples, self.scale_factor, out=out)
         np.add(out, self.add_offset, out=out)
 
     def _get(self, index: slice | int, dtype: np.dtype[Any], put: Put) -> Any:
-        if isinstance(index, slice):
-            start, stop, step = index.indices(self._length)
-            if step < 0:
-                raise IndexError("signals are read forwards; reverse the result")
-            out = np.empty(max(0, stop - start), dtype)
-            self.read_into(out, start, start + len(out), put)
-            return out[::step]
-        at = int(index)
-        at += self._length if at < 0 else 0
-        if not 0 <= at < self._length:
-            raise IndexError(f"sample {index} of a signal of {self._length}")
-        return self._get(slice(at, at + 1), dtype, put)[0]
+        with self._file.reading():
+            if isinstance(index, slice):
+                start, stop, step = index.indices(len(self))
+                if step < 0:
+                    raise IndexError("signals are read forwards; reverse the result")
+                out = np.empty(max(0, stop - start), dtype)
+                self.read_into(out, start, start + len(out), put)
+                return out[::step]
+            at = int(index)
+            length = len(self)
+            at += length if at < 0 else 0
+            if not 0 <= at < length:
+                raise IndexError(f"sample {index} of a signal of {length}")
+            return self._get(slice(at, at + 1), dtype, put)[0]
 
     def read_into(self, out: npt.NDArray[Any], start: int, stop: int, put: Put) -> None:
         """Put samples [start, stop) into `out` by way of `put`: `copy`, or `calibrate`."""
-        read_pieces(self._pieces, self._file.stored, start, stop, out, put)
+        with self._file.reading():
+            read_pieces(self.pieces, self._file.stored, start, stop, out, put)
 
     def __repr__(self) -> str:
-        return f"<Signal {self.name}: {self._length} samples at {self.sampling_rate:g} Hz, {self.kind}, {self.units}>"
+        return f"<Signal {self.name}: {len(self)} samples at {self.sampling_rate:g} Hz, {self.kind}, {self.units}>"
 
 
 class Signals(Mapping[str, Signal]):
     """The signals of a state in recording order, by name or by label; each is looked up when asked for."""
 
-    def __init__(self, file: ArchiveFile, path: str, pieces: dict[str, list[Piece]]) -> None:
+    def __init__(self, file: ArchiveFile, path: str) -> None:
         self._file = file
         self._path = path
-        self._pieces = pieces
-        self._found: dict[str, Signal] = {}
 
-    def __getitem__(self, key: str) -> Signal:
-        if key in self._found:
-            return self._found[key]
-        if key in self._pieces:
-            return self._found.setdefault(key, self._load(key))
-        labelled = [s for s in self.values() if s.label.strip() == key.strip()]
-        if len(labelled) == 1:
-            return labelled[0]
-        where = f"{self._file.path}: {self._path}"
-        if labelled:
-            raise NotInArchive(
-                f"{where}: {len(labelled)} signals are labelled {key!r}; "
-                f"name one: {', '.join(s.name for s in labelled)}"
-            )
-        raise NotInArchive(f"{where}: no signal {key!r}; there are {', '.join(self._pieces) or 'none'}")
+    def _pieces(self) -> dict[str, list[Piece]]:
+        """Pieces of all signals; read once until the archive changes."""
+        below = self._path.rpartition(SIGNALS)[0]
 
-    def _load(self, name: str) -> Signal:
+        def load() -> dict[str, list[Piece]]:
+            return pieces_by_signal(Table(self._file, f"{below}{PIECES}", STATE_TABLES[PIECES]))
+
+        with self._file.reading():
+            return self._file.cached((PIECES, self._path), load)
+
+    def describe(self, name: str) -> Description:
+        """What the state says of the signal of this name."""
+        pieces = self._pieces()
+        if name not in pieces:
+            raise self._none(name)
+        return self._file.cached((SIGNALS, self._path, name), lambda: self._load(name, pieces[name]))
+
+    def _load(self, name: str, pieces: Sequence[Piece]) -> Description:
         """Build a signal from its pieces; the link or virtual dataset lends its attributes alone."""
         shown = self._file.dataset(self._path, name, may_be_virtual=True)
-        pieces = self._pieces[name]
-        check_pieces(pieces, self._file.stored, shown.dtype, f"{self._file.path}: signal {name!r}")
-        return Signal(self._file, name, read_attributes(shown), pieces, shown.dtype)
+        where = f"{self._file.path}: signal {name!r}"
+        check_pieces(pieces, self._file.stored, shown.dtype, where)
+        attributes = read_attributes(shown)
+        for attribute in SIGNAL_ATTRIBUTES:
+            if attribute not in attributes:
+                raise InvalidArchive(f"{where} lacks the attribute {attribute!r}")
+        return Description(attributes, shown.dtype, tuple(pieces))
+
+    def _none(self, name: str) -> EEGArchiveError:
+        where = f"{self._file.path}: {self._path}"
+        return NotInArchive(f"{where}: no signal {name!r}; there are {', '.join(self) or 'none'}")
+
+    def _signal(self, name: str) -> Signal:
+        return Signal(self._file, name, self.describe)
+
+    def __getitem__(self, key: str) -> Signal:
+        with self._file.reading():
+            if key in list(self):
+                self.describe(key)  # so that a broken one is refused here
+                return self._signal(key)
+            labelled = [s for s in self.values() if s.label.strip() == key.strip()]
+        if len(labelled) == 1:
+            return labelled[0]
+        if labelled:
+            raise NotInArchive(
+                f"{self._file.path}: {self._path}: {len(labelled)} signals are labelled {key!r}; "
+                f"name one: {', '.join(s.name for s in labelled)}"
+            )
+        raise self._none(key)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._pieces)
+        return iter(list(self._pieces()))
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return len(self._pieces())
 
 
 class State:
@@ -241,9 +314,7 @@ class State:
         self.segments = self._table(SEGMENTS)
         self.annotations = self._table(ANNOTATIONS)
         self.epochs = self._table(EPOCHS)
-        below = f"{path}/" if path else ""
-        self.signals = Signals(file, f"{below}{SIGNALS}", pieces_by_signal(self._table(PIECES)))
-        self._stretches: dict[str, npt.NDArray[Any]] | None = None
+        self.signals = Signals(file, f"{path}/{SIGNALS}" if path else SIGNALS)
 
     def _table(self, name: str) -> Table:
         path = f"{self._path}/{name}" if self._path else name
@@ -288,6 +359,12 @@ class State:
             If the signals differ in sampling rate, or the stretch isn't covered by one segment: gaps are
             never closed.
         """
+        with self._file.reading():
+            return self._read(channels, start, stop)
+
+    def _read(
+        self, channels: Sequence[str] | None, start: float | None, stop: float | None
+    ) -> npt.NDArray[np.float64]:
         picked = [self.signals[name] for name in (self.signals if channels is None else channels)]
         if not picked:
             return np.empty((0, 0))
@@ -314,9 +391,7 @@ class State:
 
     def _sample_range(self, rate: float, start: float | None, stop: float | None) -> tuple[int, int]:
         """Sample numbers of [start, stop) seconds, which must lie in one segment."""
-        if self._stretches is None:
-            self._stretches = self.segments.columns()
-        segments = self._stretches
+        segments = self._file.cached((SEGMENTS, self._path), self.segments.columns)
         begins, lasts = segments["start"], segments["duration"]
         if not len(begins):
             return 0, 0
@@ -339,7 +414,8 @@ class State:
     @property
     def digest(self) -> str:
         """The state's digest as the archive records it; `verify` computes it anew."""
-        return str(read_attributes(self._file.group(self._path)).get("digest", ""))
+        with self._file.reading():
+            return str(read_attributes(self._file.group(self._path)).get(STATE_DIGEST, ""))
 
     def close(self) -> None:
         """Close the archive."""
@@ -348,12 +424,11 @@ class State:
 
 def pieces_by_signal(table: Table) -> dict[str, list[Piece]]:
     """Pieces of each signal, in the table's order, which is the signals' order."""
-    columns = table.columns()
+    rows = table.rows()
+    texts = {raw: decode(raw, table.path) for name in ("signal", "data") for raw in set(rows[name].tolist())}
     found: dict[str, list[Piece]] = {}
-    for signal, data, start, stop in zip(
-        columns["signal"], columns["data"], columns["start"], columns["stop"], strict=True
-    ):
-        found.setdefault(signal, []).append(Piece(data, int(start), int(stop)))
+    for signal, data, start, stop in rows.tolist():
+        found.setdefault(texts[signal], []).append(Piece(texts[data], start, stop))
     return found
 
 

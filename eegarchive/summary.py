@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from eegarchive.archive import Archive
-from eegarchive.state import Signal
+from eegarchive.diff import caches, same_cache
+from eegarchive.layout import STATE_DIGEST
+from eegarchive.state import Signal, State
 
 SCHEMA = "eegarchive.info/1"
 
@@ -20,9 +22,9 @@ def summarize(archive: Archive) -> dict[str, Any]:
     Returns
     -------
     dict
-        With the keys schema, path, freeze, recording, signals, annotations, epochs, freezes, caches,
-        size, provenance, attributes, warnings. Times are in seconds, sizes in bytes; what isn't known
-        is None.
+        With the keys schema, path, freeze, saved_as (tags of the freezes that the state is equal to),
+        recording, signals, annotations, epochs, freezes, caches, size, provenance, attributes, warnings.
+        Times are in seconds, sizes in bytes; what isn't known is None.
     """
     segments = archive.segments.columns()
     epochs = archive.epochs.columns()
@@ -33,7 +35,8 @@ def summarize(archive: Archive) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "path": archive.path,
-        "freeze": archive.freeze,
+        "freeze": archive.tag,
+        "saved_as": saved_as(archive),
         "recording": {
             "kind": provenance["source_kind"],
             "patient": archive.edf_header["local_patient_identification"],
@@ -43,15 +46,15 @@ def summarize(archive: Archive) -> dict[str, Any]:
             "segments": len(ends),
             "gaps": float(np.sum(segments["start"][1:] - ends[:-1])) if len(ends) else 0.0,
         },
-        "signals": [_signal(signal) for signal in archive.signals.values()],
-        "annotations": _annotations(archive),
+        "signals": summarize_signals(archive),
+        "annotations": summarize_annotations(archive),
         "epochs": {
             "count": len(epochs["epoch"]),
             "masked": int(np.sum(epochs["masked"])),
             "duration": float(epochs["duration"][0]) if len(epochs["duration"]) else None,
         },
-        "freezes": list(archive.freezes),
-        "caches": [],
+        "freezes": _freezes(archive),
+        "caches": caches(archive),
         "size": {
             "archive": stored,
             "source": provenance["source_size"],
@@ -69,6 +72,11 @@ def summarize(archive: Archive) -> dict[str, Any]:
     }
 
 
+def summarize_signals(state: State) -> list[dict[str, Any]]:
+    """Facts about each signal of a state, in order."""
+    return [_signal(signal) for signal in state.signals.values()]
+
+
 def _signal(signal: Signal) -> dict[str, Any]:
     attributes = signal.attributes
     return {
@@ -84,13 +92,52 @@ def _signal(signal: Signal) -> dict[str, Any]:
     }
 
 
-def _annotations(archive: Archive) -> list[dict[str, Any]]:
+def summarize_annotations(state: State) -> list[dict[str, Any]]:
     """Kinds of annotations by set, most frequent first."""
-    columns = archive.annotations.columns()
+    columns = state.annotations.columns()
     counts = Counter(zip(columns["set"], columns["kind"], strict=True))
     return [
         {"set": name, "kind": kind, "count": count}
         for (name, kind), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def _freezes(archive: Archive) -> list[dict[str, Any]]:
+    """What each freeze says of itself, oldest first."""
+    found = [
+        {"tag": tag, **{name: attributes.get(name) for name in ("created", "note", "digest")}}
+        for tag, attributes in archive.freezes.attributes().items()
+    ]
+    return sorted(found, key=lambda freeze: (str(freeze["created"]), freeze["tag"]))
+
+
+def summarize_freezes(archive: Archive) -> list[dict[str, Any]]:
+    """Facts about each freeze, oldest first; `current` says whether the archive's state is equal to it."""
+    same = saved_as(archive)
+    found = []
+    for freeze in _freezes(archive):
+        state = archive.freezes[freeze["tag"]]
+        masked = state.epochs["masked"]
+        found.append(
+            {
+                **freeze,
+                "current": freeze["tag"] in same,
+                "signals": len(state.signals),
+                "duration": state.duration,
+                "epochs": len(masked),
+                "masked": int(np.sum(masked)),
+            }
+        )
+    return found
+
+
+def saved_as(archive: Archive) -> list[str]:
+    """Tags of the freezes that the archive's state is equal to, its cache too."""
+    digest = archive.digest
+    return [
+        tag
+        for tag, attributes in archive.freezes.attributes().items()
+        if attributes.get(STATE_DIGEST) == digest and same_cache(archive, archive.freezes[tag])
     ]
 
 

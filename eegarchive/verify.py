@@ -10,18 +10,24 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from eegarchive.archive import Archive
-from eegarchive.check import DAMAGED, Finding
-from eegarchive.errors import EEGArchiveError
-from eegarchive.storage import seal
+from eegarchive.check import DAMAGED, NO_LOCK, Finding
+from eegarchive.errors import EEGArchiveError, InvalidArchive
+from eegarchive.storage import journal, locks, seal
 from eegarchive.storage.guard import printable
+from eegarchive.storage.journal import Journal
+from eegarchive.storage.locks import Locked
+from eegarchive.storage.pages import Pages
+from eegarchive.storage.transaction import recover
 
 #: How long the check may go without a sign of life before it counts as hung.
 _PATIENCE_SECONDS = 120.0
+#: How long to wait for a commit, or another program that writes, to end.
+_WAIT_SECONDS = 5.0
 
 
 def verify(
@@ -49,6 +55,13 @@ def verify(
     ------
     FileNotFoundError, PermissionError
         If the file can't be opened at all.
+    Locked
+        If another program has it open for writing, and doesn't end.
+
+    Notes
+    -----
+    What an edit that was cut off has left is undone, as by anyone who opens the archive, or reported where
+    that may not be. An edit that is under way doesn't matter.
     """
     path = Path(path)
     if path.is_dir():
@@ -56,11 +69,9 @@ def verify(
     with open(path, "rb"):
         pass
     findings = _check_seal(path)
-    found, where, ended = _run_check(path, progress)
-    findings += found
-    if ended is not None:
-        findings.append(Finding("error", where, f"checking it {ended}", DAMAGED))
-    if findings and all(finding.path == "seal" for finding in findings) and findings[0].severity == "error":
+    findings += check_contents(path, progress)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors and all(finding.path == "seal" for finding in errors):
         findings.append(
             Finding(
                 "warning",
@@ -69,6 +80,16 @@ def verify(
                 "copy the contents to a new file, or convert again",
             )
         )
+    return findings
+
+
+def check_contents(
+    path: Path, progress: Callable[[int], None] | None = None, locking: bool = True
+) -> list[Finding]:
+    """Check all but the seal, in a child process; without `locking` a file that the caller has locked."""
+    findings, where, ended = _run_check(path, progress, locking)
+    if ended is not None:
+        findings.append(Finding("error", where, f"checking it {ended}", DAMAGED))
     return findings
 
 
@@ -82,33 +103,83 @@ def bytes_to_check(path: str | os.PathLike[str]) -> int:
 
 
 def _check_seal(path: Path) -> list[Finding]:
-    intact = seal.is_intact(path)
-    if intact:
-        return []
+    """Check every byte; what an edit that was cut off left is undone first, where it may be."""
+    path = Path(os.path.realpath(path))
+    try:
+        _undo_crash(path)
+        with _kept_still(path) as descriptor:
+            kept = journal.find(path, descriptor)
+            left = _left_over(path, descriptor, kept)
+            intact = seal.is_intact(path) if kept is None else _was_intact(descriptor, kept)
+    except InvalidArchive as error:
+        return [Finding("error", "seal", printable(str(error)), DAMAGED)]
     if intact is None:
-        return [
-            Finding(
-                "error",
-                "seal",
-                "the file doesn't end in a whole seal",
-                "it was cut short, damaged, or rewritten by another program",
-            )
-        ]
-    return [
-        Finding(
-            "error",
-            "seal",
-            "the file's bytes aren't those that were sealed",
-            DAMAGED + "; other findings say what was hit",
-        )
-    ]
+        what = "the file has no whole seal where HDF5's part of it ends"
+        advice = "it was cut short, damaged, or rewritten by another program"
+        return [*left, Finding("error", "seal", what, advice)]
+    if not intact:
+        what = "the file's bytes aren't those that were sealed"
+        return [*left, Finding("error", "seal", what, DAMAGED + "; other findings say what was hit")]
+    return left
 
 
-def _run_check(path: Path, progress: Callable[[int], None] | None) -> tuple[list[Finding], str, str | None]:
+def _undo_crash(path: Path) -> None:
+    """Undo what an edit that was cut off has left, if there is anything and we may."""
+    has_journal = journal.place(path).exists()
+    with open(path, "rb") as file:
+        if not has_journal and not _tail(file.fileno()):
+            return
+    with contextlib.suppress(OSError):
+        recover(path, _WAIT_SECONDS if has_journal else 0.0)
+
+
+@contextlib.contextmanager
+def _kept_still(path: Path) -> Iterator[int]:
+    """A descriptor of a file that nobody commits an edit to meanwhile."""
+    with open(path, "rb", buffering=0) as file:
+        if not locks.acquire(file.fileno(), False, _WAIT_SECONDS):
+            who = locks.readers(file.fileno())
+            raise Locked(f"{path}: is open for writing in {who}; try again when that is done")
+        yield file.fileno()
+
+
+def _tail(descriptor: int) -> int:
+    """How many bytes lie behind the seal that stands where HDF5's part of the file ends."""
+    end = seal.hdf5_end(descriptor)
+    if end is None or seal.at(descriptor, end) is None:
+        return 0
+    return os.fstat(descriptor).st_size - end - seal.SEAL_BYTES
+
+
+def _left_over(path: Path, descriptor: int, kept: Journal | None) -> list[Finding]:
+    """What an edit that was cut off has left and nobody has undone; a live one has bytes there rightly."""
+    advice = "open it once where it, and its folder, may be written"
+    if kept is not None:
+        what = "an edit was cut off; readers undo it in memory, by the journal beside the file"
+        return [Finding("warning", "journal", what, advice)]
+    for _ in range(2):  # twice, for an edit that ends, or begins, just now
+        if not _tail(descriptor) or locks.has_writer(path):
+            return []
+    what = f"an edit was cut off before its commit and left {_tail(descriptor)} bytes behind the seal"
+    return [Finding("warning", "tail", what, advice)]
+
+
+def _was_intact(descriptor: int, kept: Journal) -> bool:
+    """Whether every byte is what was sealed, once a commit that was cut off is undone."""
+    size, end = seal.BLOCK_BYTES, kept.old_size - seal.SEAL_BYTES
+    pages = Pages(descriptor, end, {number: old for number, (old, _) in kept.pages.items()}, read_only=True)
+    blocks = (pages.block(at, min(size, end - at)) for at in range(0, end, size))
+    digits = seal.digits_of(sum(seal.block_digest(number, block) for number, block in enumerate(blocks)))
+    return pages.block(end, seal.SEAL_BYTES) == seal.line(digits)
+
+
+def _run_check(
+    path: Path, progress: Callable[[int], None] | None, locking: bool
+) -> tuple[list[Finding], str, str | None]:
     """Run the check; return its findings, the path it looked at last, and how it failed to end, if so."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HDF5_")}
     with subprocess.Popen(
-        [sys.executable, "-m", "eegarchive.check", str(path)],
+        [sys.executable, "-m", "eegarchive.check", str(path), *([] if locking else [NO_LOCK])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import eegarchive
+from eegarchive.storage import container
 
 DATA = Path(__file__).parent / "data"
 
@@ -187,7 +188,7 @@ def test_a_name_with_an_at_sign_is_a_name_where_the_file_exists(psg: Path) -> No
     odd = psg.with_name("night@home.h5")
     shutil.copy(psg, odd)
     with eegarchive.open(odd) as archive:
-        assert archive.freeze is None
+        assert archive.tag is None
 
 
 def test_opening_reads_no_samples(psg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +274,7 @@ def test_every_kind_of_child_process_reads_the_right_windows(night: eegarchive.A
 def handle_owner(archive: eegarchive.Archive, out) -> None:  # type: ignore[no-untyped-def]
     window(archive, 0)
     position = os.lseek(archive._file.h5.id.get_vfd_handle(), 0, os.SEEK_CUR)
-    out.put((os.getpid(), archive._file._process, position))
+    out.put((os.getpid(), archive._file._handle.process, position))
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -301,7 +302,7 @@ def test_an_archive_pickles_as_its_path(psg: Path) -> None:
         raw = pickle.dumps(archive)
         assert len(raw) < 1000
         again = pickle.loads(raw)
-        assert again.freeze == "source"
+        assert again.tag == "source"
         np.testing.assert_array_equal(again.signals["EEG Fpz-Cz"].digital[:], EXPECTED[0])
         again.close()
 
@@ -328,14 +329,15 @@ def test_an_archive_opens_beside_a_plain_h5py_handle_in_either_order(psg: Path) 
 
 def test_an_open_archive_keeps_no_writer_waiting(psg: Path) -> None:
     with eegarchive.open(psg) as archive, open(psg, "rb+") as writer:
-        fcntl.flock(writer, fcntl.LOCK_EX | fcntl.LOCK_NB)
         assert len(archive.signals["EEG Fpz-Cz"].digital[:]) == 30_000
+        fcntl.flock(writer, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_file_that_is_being_written_is_not_read(psg: Path) -> None:
+def test_a_file_that_is_being_written_is_not_read(psg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "WAIT_SECONDS", 0.1)
     with open(psg, "rb+") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
-        with pytest.raises(eegarchive.EEGArchiveError, match="another program has it open for writing"):
+        with pytest.raises(eegarchive.EEGArchiveError, match=rf"open for writing in .*process {os.getpid()}"):
             eegarchive.open(psg)
 
 

@@ -142,7 +142,8 @@ def test_info_fits_one_screen_and_names_what_counts(archives: dict[str, Path]) -
         "EDF+D, start 2023-08-26 02:05:23, 3:03:12 of data, 3 segments with 1:20:48 of gaps",
         "SaO2  spo2   0.25 Hz  %      80 .. 100     2748",
         "annotations (4)",
-        "freezes  source",
+        "state   that of the freeze source",
+        "freezes (1)",
         "codec portable",
         "SHA-256 64223580b6f5a2ff",
     ):
@@ -166,7 +167,7 @@ def test_info_as_json_has_a_versioned_shape(archives: dict[str, Path]) -> None:
     assert found["size"]["codec"] == "portable"
     assert found["provenance"]["source_kind"] == "EDF+D"
     assert set(found) == {
-        "schema", "path", "freeze", "recording", "signals", "annotations", "epochs", "freezes",
+        "schema", "path", "freeze", "saved_as", "recording", "signals", "annotations", "epochs", "freezes",
         "caches", "size", "provenance", "attributes", "warnings",
     }  # fmt: skip
 

@@ -59,8 +59,10 @@ _SHOWN_ROWS = 5
 @contextlib.contextmanager
 def edited(path: Path, redigest: bool = True, reseal: bool = True) -> Iterator[h5py.File]:
     """Open an archive for raw edits; then bring its outer digests and its seal up to date, if asked."""
-    if seal.read(path) is not None:
-        os.truncate(path, path.stat().st_size - seal.SEAL_BYTES)
+    with open(path, "rb") as file:
+        sealed = seal.find(file.fileno())
+    if sealed is not None:
+        os.truncate(path, sealed[0])
     with h5py.File(path, "r+", libver=layout.LIBVER, locking=False) as h5:
         yield h5
         if redigest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -14,8 +15,23 @@ from eegarchive._version import __version__
 VERBS = {
     "convert": "Turn EDF and BDF recordings into archives.",
     "info": "Show what is in an archive.",
-    "export": "Write an archive's recording as EDF or BDF.",
+    "export": "Write a state of an archive as EDF or BDF.",
     "verify": "Check archives, every byte and every digest.",
+    "epochs": "Cut the recording into epochs.",
+    "mask": "Mask epochs: by annotation, number or time.",
+    "restructure": "Drop the masked epochs.",
+    "signals": "List signals; keep, drop, copy, rename, set them.",
+    "resample": "Resample signals to another rate.",
+    "filter": "Filter signals.",
+    "annotations": "List annotations; import, export, drop, rename them.",
+    "freeze": "Keep the working state under a tag.",
+    "thaw": "Get back the state that a freeze has kept.",
+    "freezes": "List freezes, or remove one.",
+    "diff": "Show what differs between two states.",
+    "history": "Show the operations that led to a state.",
+    "digest": "Print the digest of a state.",
+    "compact": "Rewrite an archive to the smallest file.",
+    "recode": "Encode an archive's samples by another codec.",
 }
 
 
@@ -35,15 +51,25 @@ class _Verbs(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         from eegarchive.batch import describe
-        from eegarchive.errors import EEGArchiveError
+        from eegarchive.errors import EEGArchiveError, OddInput
+        from eegarchive.storage.guard import printable
 
         try:
-            return super().invoke(context)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", OddInput)
+                warnings.showwarning = _show_warning
+                return super().invoke(context)
         except (EEGArchiveError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            click.echo(f"eegarchive: error: {describe(error)}", err=True)
+            click.echo(f"eegarchive: error: {printable(describe(error))}", err=True)
             context.exit(1)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    from eegarchive.storage.guard import printable
+
+    click.echo(f"eegarchive: warning: {printable(str(message))}", err=True)
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

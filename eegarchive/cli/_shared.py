@@ -4,16 +4,90 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from eegarchive.archive import split_tag
+from eegarchive.editing import WAIT_SECONDS, EditableArchive, edit
+from eegarchive.errors import EEGArchiveError
 from eegarchive.export import Progress
+from eegarchive.operations.signals import ELECTRIC_KINDS
+from eegarchive.state import Signal
 from eegarchive.storage.guard import printable
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+#: For every verb that changes an archive.
+timeout_option: Callable[[_Command], _Command] = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=WAIT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for others who write or read the archive.",
+)
+#: For every verb that lists something.
+json_option: Callable[[_Command], _Command] = click.option(
+    "--json", "as_json", is_flag=True, help="Print everything as JSON."
+)
+overwrite_option: Callable[[_Command], _Command] = click.option(
+    "--overwrite", is_flag=True, help="Replace a file that is there."
+)
+
+
+class ArchiveGroup(click.Group):
+    """A verb with an archive and then, if anything is to be done with it, a command."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """Take options behind the archive as the group's own, unless a command follows it."""
+        context.allow_interspersed_args = not any(word in self.commands for word in arguments[1:])
+        return super().parse_args(context, arguments)
+
+
+@contextmanager
+def changing(archive: str, timeout: float) -> Iterator[EditableArchive]:
+    """An edit of an archive, which mustn't be named as one of its freezes; errors say which archive it is.
+
+    Raises
+    ------
+    EEGArchiveError
+        If it is named so.
+    """
+    path, tag = split_tag(archive)
+    if tag is not None:
+        raise EEGArchiveError(
+            f"{archive}: a freeze can't be changed; thaw it first (eegarchive thaw {path} {tag})"
+        )
+    try:
+        with edit(path, timeout) as night:
+            yield night
+    except EEGArchiveError as error:
+        if os.path.realpath(path) not in str(error):
+            error.args = (f"{archive}: {error}",)
+        raise
+
+
+def tell(archive: str, what: str) -> None:
+    """Print a line about an archive."""
+    click.echo(printable(f"{archive}: {what}"))
+
+
+def count_text(count: int, what: str) -> str:
+    """A number of things: 1 epoch, 2 epochs."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names in a row, the first of them if there are many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def echo_json(what: Any) -> None:
@@ -24,7 +98,7 @@ def echo_json(what: Any) -> None:
 def _finite(what: Any) -> Any:
     if isinstance(what, dict):
         return {key: _finite(value) for key, value in what.items()}
-    if isinstance(what, list):
+    if isinstance(what, list | tuple):
         return [_finite(value) for value in what]
     if isinstance(what, float) and not math.isfinite(what):
         return None
@@ -82,3 +156,36 @@ def duration_text(seconds: float) -> str:
     minutes, second = divmod(int(whole), 60)
     fraction = f"{rest:.6f}".rstrip("0").rstrip(".")[1:] if rest >= 1e-6 else ""
     return f"{minutes // 60}:{minutes % 60:02d}:{second:02d}{fraction}"
+
+
+def computed_signals(night: EditableArchive, channels: Sequence[str]) -> list[Signal]:
+    """The signals that a filter or a new rate is for: these, or the ones that it takes if none is named."""
+    if channels:
+        return [night.signals[name] for name in channels]
+    return [signal for signal in night.signals.values() if signal.kind in ELECTRIC_KINDS]
+
+
+def signal_lines(signals: Sequence[dict[str, Any]], most: int | None = None) -> Iterator[str]:
+    """A table of signals, as `summarize_signals` tells of them; the first of them if there are many."""
+    if not signals:
+        yield "none"
+        return
+    rows = [["name", "kind", "rate", "units", "range", "samples"]]
+    for signal in signals[:most]:
+        low, high = signal["physical_range"]
+        rows.append(
+            [
+                signal["name"],
+                signal["kind"],
+                f"{signal['sampling_rate']:g} Hz",
+                signal["units"],
+                signal["type"] if low is None else f"{low} .. {high}",
+                str(signal["samples"]),
+            ]
+        )
+    yield from table(rows, right=(2, 5))
+    rest = signals[len(rows) - 1 :]
+    if rest:
+        kinds = Counter(signal["kind"] for signal in rest)
+        counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        yield f"and {len(rest)} more: {counted} (--json lists all)"

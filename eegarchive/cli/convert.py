@@ -61,6 +61,12 @@ def _key_value(context: click.Context, parameter: click.Parameter, values: tuple
     callback=_key_value,
     help="An attribute to record; may be repeated.",
 )
+@click.option(
+    "--annotations",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A scoring of the recording to import as a set of its own: EDF+, NSRR, Luna, BIDS, CSV.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @click.pass_context
 def command(
@@ -73,6 +79,7 @@ def command(
     jobs: int,
     seed: int | None,
     attributes: dict[str, str],
+    annotations: Path | None,
     as_json: bool,
 ) -> None:
     """Turn EDF and BDF recordings into archives, byte for byte.
@@ -86,8 +93,13 @@ def command(
       eegarchive convert night.edf
       eegarchive convert recordings/ -o archives/ --jobs 4
       eegarchive convert night.edf -o night.h5 --attr subject=S001
+      eegarchive convert night.edf --annotations hypnogram.edf
     """
     pairs = plan(inputs, output)
+    if annotations is not None and len(pairs) != 1:
+        raise click.UsageError(
+            f"--annotations belong to one recording, these are {len(pairs)}; convert them one by one"
+        )
     with progress_bar(total_bytes(pairs, verify), "converting") as progress:
 
         def finished(outcome: Outcome) -> None:
@@ -103,6 +115,7 @@ def command(
             overwrite=overwrite,
             seed=seed,
             attributes=attributes,
+            annotations=annotations,
             progress=progress,
             finished=finished,
         )
@@ -142,11 +155,12 @@ def _show(outcome: Outcome) -> None:
                 err=True,
             )
         checked = "read back and equal" if report.verified else "not read back"
+        imported = f"; {report.imported} annotations imported" if report.imported else ""
         ratio = report.archive_bytes / report.source_bytes
         click.echo(
             f"{source} -> {printable(str(outcome.target))}: {report.kind}, "
             f"{bytes_text(report.source_bytes)} became {bytes_text(report.archive_bytes)} ({ratio:.2f}), "
-            f"{checked}"
+            f"{checked}{imported}"
         )
 
 
@@ -167,6 +181,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
             "source_sha256": report.source_sha256,
             "digest": report.digest,
             "verified": report.verified,
+            "imported": report.imported,
             "seconds": report.seconds,
             "warnings": [{"code": oddity.code, "message": oddity.message} for oddity in report.oddities],
         }

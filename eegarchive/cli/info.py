@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import click
 
 from eegarchive.archive import open_archive
-from eegarchive.cli._shared import bytes_text, duration_text, echo_json, table
+from eegarchive.cli._shared import bytes_text, duration_text, echo_json, signal_lines, table
 from eegarchive.storage.guard import printable
 from eegarchive.summary import summarize
 
@@ -53,7 +52,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ("identification", recording["recording"]),
     ]
     lines = list(table([pair for pair in pairs if pair[1]]))
-    lines += ["", f"signals ({len(found['signals'])})", *_signal_lines(found["signals"])]
+    lines += [
+        "",
+        f"signals ({len(found['signals'])})",
+        *(f"  {line}" for line in signal_lines(found["signals"], _SHOWN_ROWS)),
+    ]
     lines += _annotation_lines(found["annotations"])
     epochs = found["epochs"]
     rest = [
@@ -63,7 +66,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
             if epochs["count"]
             else "none set",
         ),
-        ("freezes", ", ".join(found["freezes"])),
+        ("state", _saved(found)),
         ("caches", ", ".join(found["caches"]) or "none"),
         ("attributes", ", ".join(f"{key}={value}" for key, value in found["attributes"].items())),
         (
@@ -80,6 +83,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ("digest", provenance["digest"]),
     ]
     lines += ["", *table([pair for pair in rest if pair[1]])]
+    lines += _freeze_lines(found["freezes"])
     if found["warnings"]:
         lines += ["", f"warnings ({len(found['warnings'])}): kept as they are in the source"]
         lines += [f"  {printable(warning['message'])}" for warning in found["warnings"][:_SHOWN_ROWS]]
@@ -91,30 +95,17 @@ def _short(commit: str) -> str:
     return commit if " " in commit else commit[:12]
 
 
-def _signal_lines(signals: list[dict[str, Any]]) -> list[str]:
-    if not signals:
-        return ["  none"]
-    rows = [["name", "kind", "rate", "units", "range", "samples"]]
-    for signal in signals[:_SHOWN_ROWS]:
-        low, high = signal["physical_range"]
-        rows.append(
-            [
-                signal["name"],
-                signal["kind"],
-                f"{signal['sampling_rate']:g} Hz",
-                signal["units"],
-                f"{low} .. {high}",
-                str(signal["samples"]),
-            ]
-        )
-    lines = [f"  {line}" for line in table(rows, right=(2, 5))]
-    if len(signals) > _SHOWN_ROWS:
-        kinds = Counter(signal["kind"] for signal in signals[_SHOWN_ROWS:])
-        lines.append(
-            f"  and {len(signals) - _SHOWN_ROWS} more: "
-            f"{', '.join(f'{count} {kind}' for kind, count in kinds.items())} (--json lists all)"
-        )
-    return lines
+def _saved(found: dict[str, Any]) -> str:
+    """Whether the state that is shown can be thawed again."""
+    if found["freeze"]:
+        return f"frozen as {found['freeze']}"
+    tags = found["saved_as"]
+    return f"that of the freeze {', '.join(tags)}" if tags else "in no freeze; eegarchive freeze keeps it"
+
+
+def _freeze_lines(freezes: list[dict[str, Any]]) -> list[str]:
+    rows = [[freeze["tag"], freeze["created"], freeze["note"]] for freeze in freezes[:_SHOWN_ROWS]]
+    return ["", f"freezes ({len(freezes)})", *(f"  {line}" for line in table(rows)), *_more(len(freezes))]
 
 
 def _annotation_lines(annotations: list[dict[str, Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""An archive's HDF5 file, opened for reading: one handle for each process, checked before it is used."""
+"""An archive's HDF5 file, opened for reading: checked before it is used, and never read in the middle of an edit."""
 
 from __future__ import annotations
 
@@ -6,61 +6,52 @@ import contextlib
 import os
 import re
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 
 from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive, UnsupportedVersion
 from eegarchive.layout import DATA, FORMAT, FORMAT_MAJOR
-from eegarchive.storage import guard
+from eegarchive.storage import guard, journal, locks, seal
 from eegarchive.storage.damage import HDF5_ERRORS, first_line
 from eegarchive.storage.objects import read_attribute
+from eegarchive.storage.pages import CHUNK_CACHE, Pages
 from eegarchive.storage.samples import StoredSamples
+from eegarchive.storage.transaction import Transaction, recover
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+#: How long a call waits for a commit, or for another program that writes, to end.
+WAIT_SECONDS = 5.0
 
-#: HDF5's chunk cache for each dataset: one chunk or two. By default it keeps 8 MB, for each of hundreds of signals.
-_CACHE = {"rdcc_nbytes": 65_536, "rdcc_nslots": 11}
-
-_reopening = threading.Lock()
-
-
-def _new_lock() -> None:
-    global _reopening
-    _reopening = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+_T = TypeVar("_T")
 
 
 class ArchiveFile:
     """The HDF5 file of an archive.
 
-    Safe to use from several threads; a forked child opens its own handle on first use; a pickled one
-    is its path. Nothing but the file itself is ever opened.
+    What is read from it is read inside :meth:`reading`, which sees the file as the last commit left it. Safe to
+    use from several threads; a forked child has a handle of its own; a pickled one is its path. Nothing but
+    the file itself is ever opened.
 
     Parameters
     ----------
     path : path-like
     locking : bool
-        Refuse a file that another program is writing; off where the caller itself holds the lock.
+        Keep commits out while reading; off where the caller itself holds the lock.
     """
 
     def __init__(self, path: str | os.PathLike[str], locking: bool = True) -> None:
         self.path = Path(os.path.abspath(path))
         self._locking = locking
         self._closed = False
-        self._open()
-
-    def _open(self) -> None:
-        self._stored: dict[str, StoredSamples] = {}
-        self._h5 = open_hdf5(self.path, self._locking)
-        self._process = os.getpid()
+        self._handle: _Handle | None = None
+        try:
+            with self.reading():
+                pass
+        except BaseException:
+            self.close()
+            raise
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "locking": self._locking}
@@ -68,17 +59,39 @@ class ArchiveFile:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"], state["locking"])  # type: ignore[misc]
 
-    @property
-    def h5(self) -> h5py.File:
-        """This process's handle."""
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read inside: nobody commits meanwhile. May be nested.
+
+        Raises
+        ------
+        EEGArchiveError
+            If another program has the file open for writing, and doesn't end.
+        """
         if self._closed:
             raise EEGArchiveError(f"{self.path}: the archive is closed")
-        if self._process != os.getpid():
-            with _reopening:
-                if self._process != os.getpid():
-                    self._h5.close()  # the parent's; HDF5 would share its descriptor with the new one
-                    self._open()
-        return self._h5
+        handle = self._enter()
+        try:
+            yield
+        finally:
+            handle.leave()
+
+    def _enter(self) -> _Handle:
+        while True:
+            handle = self._handle
+            if handle is None or handle.process != os.getpid():
+                handle = self._handle = _shared(self.path, self._locking)
+            if handle.enter():
+                return handle
+            self._handle = None
+            _give_back(handle)
+
+    @property
+    def h5(self) -> h5py.File:
+        """This process's handle; for use inside `reading`."""
+        if self._closed or self._handle is None:
+            raise EEGArchiveError(f"{self.path}: the archive is closed")
+        return self._handle.h5
 
     @property
     def closed(self) -> bool:
@@ -86,11 +99,19 @@ class ArchiveFile:
         return self._closed
 
     def close(self) -> None:
-        """Close this process's handle; further use raises."""
+        """Close it; further use raises."""
+        if not self._closed and self._handle is not None and self._handle.process == os.getpid():
+            _give_back(self._handle)
         self._closed = True
-        self._stored.clear()
-        if self._process == os.getpid():
-            self._h5.close()
+
+    def cached(self, key: tuple[str, ...], make: Callable[[], _T]) -> _T:
+        """What `make` gives, kept until the archive changes; for use inside `reading`."""
+        assert self._handle is not None
+        kept = self._handle.kept
+        if key not in kept:
+            kept[key] = make()
+        found: _T = kept[key]
+        return found
 
     def group(self, path: str) -> h5py.Group:
         """The group at `path`, each link on the way checked; "" is the root."""
@@ -111,32 +132,221 @@ class ArchiveFile:
 
     def stored(self, name: str) -> StoredSamples:
         """Samples of the object of /data with this name."""
-        h5 = self.h5
-        found = self._stored.get(name)
-        if found is None:
+
+        def look_up() -> StoredSamples:
             try:
-                dataset = guard.dataset_at(guard.group_at(h5, DATA), name)
+                return StoredSamples(guard.dataset_at(guard.group_at(self.h5, DATA), name))
             except NotInArchive:
                 raise InvalidArchive(
                     f"{self.path}: /{DATA} lacks {guard.printable(name)!r}, which a signal is made of"
                 ) from None
-            found = self._stored[name] = StoredSamples(dataset)
+
+        return self.cached((DATA, name), look_up)
+
+
+class EditedFile(ArchiveFile):
+    """The file inside a transaction: what is read is what the edit has written so far."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.path = transaction.path
+        self._h5 = transaction.h5
+        self._kept: dict[tuple[str, ...], Any] = {}
+        self._closed = False
+        _checked(self._h5, self.path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError("an archive that is being edited can't be pickled")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read inside; an edit has the file for itself."""
+        if self._closed:
+            raise EEGArchiveError(f"{self.path}: the edit has ended")
+        yield
+
+    @property
+    def h5(self) -> h5py.File:
+        """The handle to read and write by."""
+        if self._closed:
+            raise EEGArchiveError(f"{self.path}: the edit has ended")
+        return self._h5
+
+    def close(self) -> None:
+        """Let go of everything; the transaction closes the file."""
+        self._kept.clear()
+        self._closed = True
+
+    def cached(self, key: tuple[str, ...], make: Callable[[], _T]) -> _T:
+        """What `make` gives, kept; data that are stored never change."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: _T = self._kept[key]
         return found
 
+    def forget(self) -> None:
+        """Forget what is kept of states, since one has been replaced."""
+        self._kept = {key: value for key, value in self._kept.items() if key[0] == DATA}
 
-def open_hdf5(path: Path, locking: bool = True) -> h5py.File:
-    """Open an archive's HDF5 file for reading, and check that it is one and of a version we read.
+
+class _Handle:
+    """One process's view of one file, shared by all that have it open: HDF5 shares its caches among them too.
+
+    It is opened anew when a commit has changed the file.
+    """
+
+    def __init__(self, path: Path, locking: bool) -> None:
+        self.path = path
+        self.process = os.getpid()
+        self.users = 0
+        self.kept: dict[tuple[str, ...], Any] = {}
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115  # until close()
+        self.lock_file = self._file.fileno()
+        self.h5: h5py.File = None
+        self._locking = locking
+        self._active = 0
+        self._mutex = threading.Lock()
+        self._seen: Any = None
+
+    def enter(self) -> bool:
+        """Begin to read; False if the path has become that of another file."""
+        with self._mutex:
+            if self._active == 0:
+                if self._locking:
+                    self._lock()
+                try:
+                    if not self._is_current():
+                        return False
+                    self._refresh()
+                except BaseException:
+                    self._unlock()
+                    raise
+            self._active += 1
+        return True
+
+    def leave(self) -> None:
+        """End to read."""
+        with self._mutex:
+            self._active -= 1
+            if self._active == 0:
+                self._unlock()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.kept.clear()
+        if self.h5 is not None:
+            self.h5.close()
+        self._file.close()
+
+    def _lock(self) -> None:
+        if not locks.acquire(self.lock_file, False, WAIT_SECONDS):
+            raise locks.Locked(
+                f"{self.path}: is open for writing in {locks.readers(self.lock_file)}; try again when that is done"
+            )
+
+    def _unlock(self) -> None:
+        if self._locking:
+            locks.release(self.lock_file)
+
+    def _is_current(self) -> bool:
+        """Whether the path still leads to this file, or to none at all: then it was moved while it is open."""
+        try:
+            return os.path.samestat(os.fstat(self.lock_file), os.stat(self.path))
+        except OSError:
+            return self.h5 is not None
+
+    def _refresh(self) -> None:
+        """Open the file, if it isn't, or has changed since."""
+        found = None
+        seen: Any = None
+        if self._locking:
+            seen = self._cut_off()
+            if seen is not None and (self.h5 is None or seen != self._seen):
+                self._undo_crash()
+                seen = self._cut_off()
+                found = journal.find(self.path, self.lock_file) if seen is not None else None
+            if seen is None:
+                seen = seal.find(self.lock_file)
+        if self.h5 is not None and seen == self._seen:
+            return
+        if self.h5 is not None:
+            self.kept.clear()
+            self.h5.close()
+            self.h5 = None
+        self.h5 = _checked(self._rolled_back(found) if found else _open(self.path, self._locking), self.path)
+        self._seen = seen
+
+    def _cut_off(self) -> tuple[str, int, int] | None:
+        """What tells one left-over journal from another; None if there is none."""
+        try:
+            status = os.stat(journal.place(self.path))
+        except OSError:
+            return None
+        return "journal", status.st_mtime_ns, status.st_size
+
+    def _undo_crash(self) -> None:
+        """Put back what a commit that was cut off has overwritten, where we may write."""
+        if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            locks.release(self.lock_file)
+            with contextlib.suppress(OSError):
+                recover(self.path, WAIT_SECONDS)
+            self._lock()
+
+    def _rolled_back(self, found: journal.Journal) -> h5py.File:
+        """The file as it was before the commit that was cut off, without changing it."""
+        changed = {number: old for number, (old, _) in found.pages.items()}
+        end = found.old_size - seal.SEAL_BYTES
+        return Pages(self.lock_file, end, changed, read_only=True).open(self.path)
+
+
+_handles: dict[tuple[int, int, bool], _Handle] = {}
+_inherited: list[_Handle] = []
+_registry = threading.Lock()
+
+
+def _shared(path: Path, locking: bool) -> _Handle:
+    """This process's handle of a file, for one more user."""
+    with _registry:
+        while _inherited:
+            _inherited.pop().close()  # the parent's; HDF5 would share its descriptors with new ones
+        path = Path(os.path.realpath(path))
+        status = os.stat(path)
+        key = (status.st_dev, status.st_ino, locking)
+        handle = _handles.get(key)
+        if handle is None:
+            handle = _handles[key] = _Handle(path, locking)
+        handle.path = path  # it may have been moved since
+        handle.users += 1
+        return handle
+
+
+def _give_back(handle: _Handle) -> None:
+    """Close a handle if this was its last user."""
+    with _registry:
+        handle.users -= 1
+        if handle.users == 0:
+            for key in [key for key, known in _handles.items() if known is handle]:
+                del _handles[key]
+            handle.close()
+
+
+def _after_fork() -> None:
+    global _registry
+    _registry = threading.Lock()
+    _inherited.extend(_handles.values())
+    _handles.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _checked(h5: h5py.File, path: Path) -> h5py.File:
+    """Make sure that a file is an archive, and of a version we read; it is closed if not.
 
     Raises
     ------
     InvalidArchive, UnsupportedVersion, UnsafeArchive
-    EEGArchiveError
-        If another program has the file open for writing.
-    FileNotFoundError, PermissionError
     """
-    with open(path, "rb"):  # the system's own message where there is no such file
-        pass
-    h5 = _open_unlocked(path, locking)
     try:
         if h5.userblock_size:
             raise InvalidArchive(f"{path}: has a user block; archives have none")
@@ -156,24 +366,20 @@ def open_hdf5(path: Path, locking: bool = True) -> h5py.File:
     return h5
 
 
-def _open_unlocked(path: Path, locking: bool) -> h5py.File:
-    """Open a file for reading and hold no lock on it, so that an open archive keeps no writer waiting.
+def _open(path: Path, locking: bool) -> h5py.File:
+    """Open a file for reading and leave no lock of HDF5's on it: we have our own.
 
     HDF5 refuses to open one file twice in a process with different settings for locks, so the lock is
-    taken as h5py takes it by default, and then let go.
+    taken as h5py takes it by default, and then let go; unless the program has the file open itself, by h5py.
     """
     try:
-        h5 = h5py.File(path, "r", locking=None if locking else False, **_CACHE)
-    except BlockingIOError:
-        raise EEGArchiveError(
-            f"{path}: another program has it open for writing; try again when it is done"
-        ) from None
+        h5 = h5py.File(path, "r", locking=None if locking else False, **CHUNK_CACHE)
     except OSError as first:
         try:
-            return h5py.File(path, "r", locking=False, **_CACHE)  # a file system without locks
+            return h5py.File(path, "r", locking=False, **CHUNK_CACHE)  # a file system without locks
         except OSError:
             raise InvalidArchive(f"{path}: isn't a readable HDF5 file ({first_line(first)})") from None
-    if fcntl is not None and h5.id.get_intent() == h5py.h5f.ACC_RDONLY:
-        with contextlib.suppress(OSError):
-            fcntl.flock(h5.id.get_vfd_handle(), fcntl.LOCK_UN)
+    alone = h5py.h5f.get_obj_count(h5.id, h5py.h5f.OBJ_FILE) == 1
+    if alone and h5.id.get_intent() == h5py.h5f.ACC_RDONLY:
+        locks.release(h5.id.get_vfd_handle())
     return h5

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from eegarchive.errors import EEGArchiveError, TargetExists
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from eegarchive.storage import disk, locks
 
 
 def refuse_same(source: Path, target: Path) -> None:
@@ -43,19 +40,21 @@ def new_file(target: Path, overwrite: bool = False) -> Iterator[Path]:
     target = Path(os.path.realpath(target)) if overwrite else target
     refuse_existing(target, overwrite)
     temporary = target.with_name(f".{target.name}.partial")
-    lock = _claim(temporary, target)
+    lock = locks.claim(temporary)
+    if lock is None:
+        raise EEGArchiveError(f"{target}: another process is writing it now; wait for it to end")
     try:
+        disk.resize(lock, 0)
         yield temporary
         with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+            disk.sync(file.fileno())
         if overwrite:
-            os.replace(temporary, target)
+            disk.rename(temporary, target)
         else:
             _rename_new(temporary, target)
-        sync_folder(target.parent)
+        disk.sync_folder(target.parent)
     except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        disk.remove(temporary)
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(target)  # a full disk doesn't say which file it was
         raise
@@ -63,63 +62,29 @@ def new_file(target: Path, overwrite: bool = False) -> Iterator[Path]:
         os.close(lock)
 
 
-def _claim(temporary: Path, target: Path) -> int:
-    """Create (or take over) the temporary file, emptied and locked; the lock ends with the descriptor."""
-    while True:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            _lock(descriptor)
-            if _same_file(descriptor, temporary):
-                os.ftruncate(descriptor, 0)
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            raise EEGArchiveError(
-                f"{target}: another process is writing it now; wait for it to end"
-            ) from None
-        os.close(descriptor)  # its owner renamed it while we waited for the lock: try again
-
-
-def _lock(descriptor: int) -> None:
-    """Lock without waiting; where the file system (or Windows) has no such locks, go on without."""
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:
-        return
-
-
-def _same_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
 def _rename_new(temporary: Path, target: Path) -> None:
     """Rename without ever replacing: a hard link fails where the target has appeared meanwhile."""
     try:
-        os.link(temporary, target)
+        disk.link(temporary, target)
     except FileExistsError:
         raise TargetExists(f"{target}: appeared while it was being written; nothing was replaced") from None
     except OSError:  # a file system without hard links
         refuse_existing(target, overwrite=False)
-        os.rename(temporary, target)
+        disk.rename(temporary, target)
         return
-    os.unlink(temporary)
+    disk.remove(temporary)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextlib.contextmanager
+def named_failures(target: Path) -> Iterator[None]:
+    """Turn what HDF5 says of a failed write (a full disk, for one) into a line about the target."""
     try:
-        with contextlib.suppress(OSError):  # some network file systems can't
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = re.search(r"error message = '([^']+)'", str(error))
+        if reason is None:
+            raise
+        raise EEGArchiveError(f"{target}: {reason[1]} while it was written; nothing was kept") from None
 
 
 def drop_from_memory(path: Path) -> None:

@@ -94,6 +94,23 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     return found
 
 
+def address_at(group: h5py.Group, name: str) -> int | None:
+    """Address of a member, which isn't opened; None if there is none of that name.
+
+    Raises
+    ------
+    UnsafeArchive
+        If the link isn't a hard one.
+    """
+    raw = name.encode("utf-8")
+    if not group.id.links.exists(raw):
+        return None
+    info = group.id.links.get_info(raw)
+    if info.type != h5py.h5l.TYPE_HARD:
+        raise UnsafeArchive(f"{_below(group, name)}: is no hard link")
+    return int(info.u)
+
+
 def _below(group: h5py.Group, name: str) -> str:
     return f"{str(group.name).rstrip('/')}/{printable(name)}"
 
@@ -145,8 +162,7 @@ def check_dataset(dataset: h5py.Dataset) -> None:
     if chunk_bytes > MAX_CHUNK_BYTES:
         raise UnsafeArchive(f"{where}: chunks of {chunk_bytes} bytes; {MAX_CHUNK_BYTES} at most")
     size = math.prod(dataset.shape) * item
-    stored = dataset.id.get_storage_size()
-    if size > SMALL_ENOUGH_BYTES and size > stored * MAX_EXPANSION:
+    if size > SMALL_ENOUGH_BYTES and size > (stored := dataset.id.get_storage_size()) * MAX_EXPANSION:
         raise UnsafeArchive(f"{where}: {size} bytes out of {stored} stored ones; that is no recording")
 
 

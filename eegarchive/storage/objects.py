@@ -7,16 +7,18 @@ the same content gives the same bytes.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
+from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
 
-from eegarchive.errors import InvalidArchive
-from eegarchive.layout import BYTES_DIGEST, MAX_COMPACT_BYTES, TABLE_CHUNK_BYTES, Column
+from eegarchive.errors import EEGArchiveError, InvalidArchive
+from eegarchive.layout import BYTES_DIGEST, LIBVER, MAX_COMPACT_BYTES, TABLE_CHUNK_BYTES, Column
 from eegarchive.storage.codec import PORTABLE, Codec
 from eegarchive.storage.damage import finds_damage
 from eegarchive.storage.guard import check_chunks
@@ -25,11 +27,15 @@ AttributeValue = str | int | float
 _MAX_ATTRIBUTE_BYTES = 60_000
 
 
-def file_creation() -> Any:
-    """Creation properties of an archive: no times anywhere."""
+def create_file(path: Path) -> Any:
+    """Create an HDF5 file with the format's version bounds (spec C-3) and no times; its low-level handle."""
     creation = h5p.create(h5p.FILE_CREATE)
     creation.set_obj_track_times(False)
-    return creation
+    access = h5p.create(h5p.FILE_ACCESS)
+    bounds = {"v108": h5f.LIBVER_V18, "v110": h5f.LIBVER_V110}
+    access.set_libver_bounds(*(bounds[bound] for bound in LIBVER))
+    access.set_file_locking(False, True)
+    return h5f.create(os.fsencode(path), h5f.ACC_TRUNC, creation, access)
 
 
 def create_group(parent: h5py.Group, name: str) -> h5py.Group:
@@ -83,6 +89,13 @@ def link(obj: h5py.Dataset, parent: h5py.Group, name: str) -> None:
     h5o.link(obj.id, parent.id, name.encode("utf-8"), lcpl=_link_creation())
 
 
+def link_again(source: h5py.Group, name: str, parent: h5py.Group, new_name: str) -> None:
+    """Give what a group has under a name a further name, without opening it."""
+    parent.id.links.create_hard(
+        new_name.encode("utf-8"), source.id, name.encode("utf-8"), lcpl=_link_creation()
+    )
+
+
 def rename(parent: h5py.Group, old: str, new: str) -> None:
     """Give a member of a group another name."""
     parent.id.links.move(old.encode("utf-8"), parent.id, new.encode("utf-8"), lcpl=_link_creation())
@@ -93,6 +106,23 @@ def _link_creation() -> Any:
     creation = h5p.create(h5p.LINK_CREATE)
     creation.set_char_encoding(h5t.CSET_UTF8)
     return creation
+
+
+def check_text(what: str, text: str) -> None:
+    """Refuse a text that an attribute or a column can't hold.
+
+    Raises
+    ------
+    EEGArchiveError
+    """
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise EEGArchiveError(f"{what} isn't text that UTF-8 can hold: {text[:40]!a}") from None
+    if "\0" in text:
+        raise EEGArchiveError(f"{what} has a NUL character, which HDF5's text can't hold")
+    if size > _MAX_ATTRIBUTE_BYTES:
+        raise EEGArchiveError(f"{what} has {size} bytes of text, {_MAX_ATTRIBUTE_BYTES} at most")
 
 
 def write_attribute(obj: h5py.Group | h5py.Dataset, name: str, value: AttributeValue) -> None:

@@ -17,6 +17,8 @@ import numpy as np
 Attributes = dict[str, str | int | float]
 SEAL_START = b"\neegarchive-seal 1 "
 SEAL_BYTES = 84
+#: F-1: the members of a state.
+STATE = {"signals", "segments", "annotations", "epochs", "pieces"}
 
 
 def sha256_of_lines(lines: Iterable[str]) -> str:
@@ -201,36 +203,33 @@ class Reader:
             return [f"table {hexed(path)} {sha256_of_lines(table_lines(dataset[()], own))}"]
         return [f"signal {hexed(path)} {self.signal_digest(dataset)}"]
 
-    def contents_lines(self, group: Any) -> list[str]:
+    def contents_lines(self, freeze: Any) -> list[str]:
         """D-6."""
-        own = attribute_lines(attributes_of(group), "contents_digest")
-        return ["eegarchive contents 1", *own, *self.lines_below(group)]
+        lines = ["eegarchive contents 1", *attribute_lines(attributes_of(freeze), "contents_digest")]
+        for name in sorted(set(freeze) - STATE, key=str.encode):
+            lines += self.lines_of(f"/{name}", freeze[name])
+        return lines
 
-    def lines_below(self, group: Any) -> list[str]:
+    def lines_of(self, path: str, found: Any) -> list[str]:
         """D-6."""
-        lines: list[str] = []
-        for path, found in self.below(group):
-            if isinstance(found, h5py.Group):
-                lines += [f"group {hexed(path)}", *attribute_lines(attributes_of(found))]
-            else:
-                lines += self.dataset_lines(path, found)
+        if isinstance(found, h5py.Dataset):
+            return self.dataset_lines(path, found)
+        lines = [f"group {hexed(path)}", *attribute_lines(attributes_of(found))]
+        for name in sorted(found, key=str.encode):
+            lines += self.lines_of(f"{path}/{name}", found[name])
         return lines
 
     def archive_lines(self) -> list[str]:
         """D-7."""
         lines = ["eegarchive archive 1", *attribute_lines(self.root, "archive_digest")]
-        for name in sorted(self.h5, key=str.encode):
+        for name in sorted(set(self.h5) - STATE, key=str.encode):
             found = self.h5[name]
-            lines.append(f"member {hexed(name)}")
-            if isinstance(found, h5py.Dataset):
-                lines += self.dataset_lines(name, found)
+            if name != "freezes":
+                lines += self.lines_of(f"/{name}", found)
                 continue
-            lines += attribute_lines(attributes_of(found))
-            if name == "freezes":
-                for tag in self.tags():
-                    lines.append(f"freeze {hexed(tag)} {attributes_of(found[tag])['contents_digest']}")
-            else:
-                lines += self.lines_below(found)
+            lines += [f"group {hexed('/freezes')}", *attribute_lines(attributes_of(found))]
+            for tag in self.tags():
+                lines.append(f"freeze {hexed(tag)} {attributes_of(found[tag])['contents_digest']}")
         return lines
 
     # -- the way back ---------------------------------------------------------------------------------------

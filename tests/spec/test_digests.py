@@ -87,7 +87,7 @@ def test_lines_of_odd_attributes(small: Path) -> None:
     with Reader(small) as reader:
         lines = reader.archive_lines()
         assert sha256_of_lines(lines) == reader.root["archive_digest"]
-        at = lines.index("member " + b"later".hex())
+        at = lines.index("group " + b"/later".hex())
         names = [bytes.fromhex(line.split(" ")[1]).decode() for line in lines[at + 1 : at + 8]]
         assert names == ["B", "a", "b", "c", "d", "e", "µ"]
         assert lines[at + 2] == "attribute 61 s "

@@ -29,8 +29,8 @@ def rooms() -> list[list[str]]:
 
 def module_of(path: Path) -> str:
     parts = path.relative_to(PACKAGE).with_suffix("").parts
-    if parts[0] == "cli":
-        return "cli"
+    if len(parts) > 1 and parts[0] != "storage":
+        return parts[0]  # a package that is drawn as one
     return ".".join(part for part in parts if part != "__init__" or len(parts) == 1)
 
 
@@ -45,7 +45,7 @@ def imports_of(path: Path) -> set[str]:
                 if base in ("", "storage")
                 else [base]
             )
-            found |= {"cli" if name.split(".")[0] == "cli" else name for name in names}
+            found |= {name if name.startswith("storage.") else name.split(".")[0] for name in names}
     return found
 
 

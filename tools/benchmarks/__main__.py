@@ -15,11 +15,11 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import chunks, recordings
+from benchmarks import chunks, recordings, states
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "edf"
-MEASURES = ("convert", "physical", "digital", "window", "size", "memory", "chunks")
+MEASURES = ("convert", "physical", "digital", "window", "size", "memory", "states", "chunks")
 
 
 class Bench:
@@ -79,12 +79,12 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
-    parser.add_argument("measures", nargs="*", metavar="|".join(MEASURES), help="default: all but chunks")
+    parser.add_argument("measures", nargs="*", metavar="|".join(MEASURES), help="default: all but chunks and states")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hours", type=float, default=8.0, help="length of the generated recording")
     parser.add_argument("--folder", type=Path, help="where recordings are kept between runs")
     options = parser.parse_args()
-    wanted = options.measures or [m for m in MEASURES if m != "chunks"]
+    wanted = options.measures or [m for m in MEASURES if m not in ("chunks", "states")]
     for measure in wanted:
         if measure not in MEASURES:
             parser.error(f"{measure!r}; there are {', '.join(MEASURES)}")
@@ -93,6 +93,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
+        if wanted == ["states"]:
+            states.run(folder, 24)
+            return
         sources = [recordings.generate(folder / "generated.edf", options.hours)]
         real = SHARED / "edfplusc_clinical_psg_osas.edf"
         if real.exists():
@@ -107,6 +110,9 @@ def main() -> None:
 def run(measure: str, bench: Bench, sources: Sequence[Path]) -> None:
     if measure == "memory":
         memory(bench)
+        return
+    if measure == "states":
+        states.run(bench.folder, 24)
         return
     if measure == "size":
         size(bench, [*sources, *sorted(SHARED.glob("*.[eb]df"))])

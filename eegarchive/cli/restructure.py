@@ -1,0 +1,29 @@
+"""`eegarchive restructure`."""
+
+from __future__ import annotations
+
+import click
+
+from eegarchive.cli._shared import changing, tell, timeout_option
+
+
+@click.command()
+@click.argument("archive")
+@click.option(
+    "--whole-records",
+    is_flag=True,
+    help="Keep every data record of the EDF that an unmasked epoch touches, as Luna does.",
+)
+@timeout_option
+def command(archive: str, whole_records: bool, timeout: float) -> None:
+    """Drop the masked epochs, exactly by sample. Times go on counting from the recording's start.
+
+    No sample is copied or lost: every freeze keeps what it has.
+
+    \b
+    Example:
+      eegarchive restructure night.h5
+    """
+    with changing(archive, timeout) as night:
+        report = night.restructure(whole_records)
+    tell(archive, str(report))

@@ -1,0 +1,238 @@
+"""How a state came to be: the operations that led to it, in words."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eegarchive.archive import Archive, open_archive
+from eegarchive.errors import InvalidArchive
+from eegarchive.layout import HISTORY, SOURCE_FREEZE
+from eegarchive.state import no_such_freeze
+
+#: How many signals of an operation are named one by one.
+_NAMED = 4
+_HASH_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One row of an archive's history.
+
+    Attributes
+    ----------
+    number : int
+        Which row it is, counted from 1.
+    operation : str
+    parameters : dict
+        What it was given, and what it found that it went by.
+    time : str
+        When it was done, UTC.
+    versions : dict
+        Versions of what did it.
+    digest_before, digest_after : str
+        Digests of the working state; before the first there was none.
+    """
+
+    number: int
+    operation: str
+    parameters: dict[str, Any]
+    time: str
+    versions: dict[str, Any]
+    digest_before: str
+    digest_after: str
+
+    def __str__(self) -> str:
+        say = _WORDS.get(self.operation, _any)
+        try:
+            return say(self.parameters) if say is not _any else f"{self.operation}: {_any(self.parameters)}"
+        except (KeyError, TypeError, ValueError):  # parameters of another writer
+            return f"{self.operation}: {_any(self.parameters)}"
+
+
+def history(archive: str | os.PathLike[str] | Archive, tag: str | None = None) -> list[Operation]:
+    """List the operations that led to a state, from the conversion on.
+
+    A thaw takes the state back to where its freeze was made, so what had been done since then isn't in the
+    list; see :func:`operations` for all that was ever done. Freezes on the way are listed.
+
+    Parameters
+    ----------
+    archive : path-like or Archive
+        `night.h5`, `night.h5@N2`, or an open archive.
+    tag : str, optional
+        The freeze; by default the one the archive is opened at, or the working state.
+
+    Raises
+    ------
+    NotInArchive
+        If there is no such freeze.
+    InvalidArchive
+        If the history doesn't lead to the state.
+    """
+    if not isinstance(archive, Archive):
+        with open_archive(archive) as opened:
+            return history(opened, tag)
+    tag = archive.tag if tag is None else tag
+    if tag is not None and tag not in archive.freezes:
+        raise no_such_freeze(archive.path, tag, list(archive.freezes))
+    state = archive if tag == archive.tag else archive.freezes[str(tag)]
+    with archive._file.reading():
+        found, expected = _line(operations(archive), tag), state.digest
+    if not found or found[-1].digest_after != expected:
+        what = "the working state" if tag is None else f"the freeze {tag!r}"
+        raise InvalidArchive(f"{archive.path}: /{HISTORY} doesn't lead to {what}; run `eegarchive verify`")
+    return found
+
+
+def operations(archive: Archive) -> list[Operation]:
+    """List all that was ever done to an archive, in order."""
+    columns = archive.history.columns()
+    names = ("operation", "parameters", "time", "versions", "digest_before", "digest_after")
+    found = []
+    for number, row in enumerate(zip(*(columns[name] for name in names), strict=True), 1):
+        operation, parameters, time, versions, before, after = row
+        try:
+            stated = [json.loads(text) for text in (parameters, versions)]
+        except ValueError:
+            stated = [None]
+        if not all(isinstance(value, dict) for value in stated):
+            raise InvalidArchive(
+                f"{archive.path}: /{HISTORY}: row {number}: parameters or versions aren't a JSON object"
+            )
+        found.append(Operation(number, operation, stated[0], time, stated[1], before, after))
+    return found
+
+
+def _line(operations: Sequence[Operation], tag: str | None) -> list[Operation]:
+    """Replay all that was done; the line of operations that ends in the state of a tag."""
+    line: list[Operation] = []
+    frozen: dict[Any, list[Operation]] = {}
+    for operation in operations:
+        named = operation.parameters.get("tag")
+        if operation.operation == "thaw":
+            line = frozen.get(named, [])
+        elif operation.operation != "remove-freeze":
+            line = [*line, operation]
+        if operation.operation == "convert":
+            frozen[SOURCE_FREEZE] = line
+        elif operation.operation == "freeze":
+            frozen[named] = line
+    return line if tag is None else frozen.get(tag, [])
+
+
+# -- in words ---------------------------------------------------------------------------------------
+
+
+def _any(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in parameters.items())
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _convert(parameters: Mapping[str, Any]) -> str:
+    return f"convert the recording of SHA-256 {parameters['source_sha256'][:_HASH_DIGITS]}"
+
+
+def _epochs(parameters: Mapping[str, Any]) -> str:
+    length, step, offset = (parameters[name] for name in ("length", "step", "offset"))
+    every = f", one every {step:.10g} s" if step != length else ""
+    behind = f", from {offset:.10g} s into each segment" if offset else ""
+    return f"set epochs of {length:.10g} s{every}{behind}"
+
+
+def _mask(parameters: Mapping[str, Any]) -> str:
+    parts = [name for name in ("flip", "clear") if parameters.get(name)]
+    how = "all of " if parameters.get("all_of") else ""
+    how = f" covered by {how}" if parameters.get("whole_epoch") else f" with {how}"
+    for verb in ("keep", "drop"):
+        if verb in parameters:
+            listed = parameters[verb]
+            listed = [listed] if isinstance(listed, str) else listed
+            parts.append(f"{verb} epochs{how}{', '.join(listed)}")
+        if f"{verb}_epochs" in parameters:
+            parts.append(f"{verb} epochs {parameters[f'{verb}_epochs']}")
+        if f"{verb}_times" in parameters:
+            start, stop = parameters[f"{verb}_times"]
+            parts.append(f"{verb} {start:.10g}-{stop:.10g} s")
+    if "annotation_set" in parameters:
+        parts.append(f"by the set {parameters['annotation_set']}")
+    if "first" in parameters:
+        parts.append(f"keep the first {parameters['first']}")
+    if "random" in parameters:
+        seed = f" (seed {parameters['seed']})" if "seed" in parameters else ""
+        parts.append(f"keep {parameters['random']} at random{seed}")
+    return f"mask: {', '.join(parts) or 'nothing'}"
+
+
+def _restructure(parameters: Mapping[str, Any]) -> str:
+    whole = ", data records kept whole" if parameters.get("whole_records") else ""
+    return f"restructure: drop masked epochs{whole}"
+
+
+def _write_samples(parameters: Mapping[str, Any]) -> str:
+    error = parameters.get("rounding_error")
+    rounded = f", rounded by {error:.3g} at most" if error else ""
+    return f"write samples {parameters['start']} to {parameters['stop']} of {parameters['signal']}{rounded}"
+
+
+def _set_signal(parameters: Mapping[str, Any]) -> str:
+    values = ", ".join(f"{name}={value}" for name, value in parameters["attributes"].items())
+    return f"set {values} of {parameters['signal']}"
+
+
+def _filter(parameters: Mapping[str, Any]) -> str:
+    low, high = parameters.get("low"), parameters.get("high")
+    if low is None:
+        band = f"below {high:.10g} Hz"
+    else:
+        band = f"above {low:.10g} Hz" if high is None else f"{low:.10g}-{high:.10g} Hz"
+    return f"filter to {band}: {_listed(parameters['signals'])}"
+
+
+def _selected(parameters: Mapping[str, Any]) -> str:
+    kind, group = parameters.get("kind"), parameters.get("annotation_set")
+    of_kind = "annotations" if kind is None else f"annotations {kind!r}"
+    return of_kind if group is None else f"{of_kind} of the set {group}"
+
+
+def _rename_annotations(parameters: Mapping[str, Any]) -> str:
+    text, group = parameters.get("text"), parameters.get("new_set")
+    new = [] if text is None else [f"text {text!r}"]
+    new += [] if group is None else [f"set {group}"]
+    return f"rename {_selected(parameters)} to {' and '.join(new)}"
+
+
+def _freeze(parameters: Mapping[str, Any]) -> str:
+    note = f": {parameters['note']}" if parameters.get("note") else ""
+    return f"freeze as {parameters['tag']}{note}"
+
+
+_WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "convert": _convert,
+    "epochs": _epochs,
+    "mask": _mask,
+    "restructure": _restructure,
+    "keep-signals": lambda p: f"keep signals {_listed(p['signals'])}",
+    "drop-signals": lambda p: f"drop signals {_listed(p['signals'])}",
+    "copy-signal": lambda p: f"copy signal {p['signal']} as {p['label']}",
+    "rename-signal": lambda p: f"rename signal {p['signal']} to {p['label']}",
+    "set-signal": _set_signal,
+    "write-samples": _write_samples,
+    "add-signal": lambda p: f"add signal {p['label']} at {p['sampling_rate']:.10g} Hz",
+    "resample": lambda p: f"resample to {p['sampling_rate']:.10g} Hz: {_listed(p['signals'])}",
+    "filter": _filter,
+    "add-annotations": lambda p: f"add {p['count']} annotations to the set {p['annotation_set']}",
+    "import-annotations": lambda p: (
+        f"import {p['count']} annotations of {p['file']} as the set {p['annotation_set']}"
+    ),
+    "drop-annotations": lambda p: f"drop {_selected(p)}",
+    "rename-annotations": _rename_annotations,
+    "freeze": _freeze,
+}

@@ -1,0 +1,1 @@
+"""Changes of an archive are all or nothing: crashes, errors, damaged journals, and readers meanwhile."""
