@@ -5,7 +5,9 @@ from eegarchive.archive import Archive
 from eegarchive.archive import open_archive as open
 from eegarchive.batch import BatchReport, convert_many
 from eegarchive.check import Finding
+from eegarchive.compact import CompactReport, compact, recode
 from eegarchive.convert import ConvertReport, convert
+from eegarchive.diff import Difference, diff
 from eegarchive.editing import EditableArchive, ThawReport, edit
 from eegarchive.errors import (
     EDFError,
@@ -18,7 +20,8 @@ from eegarchive.errors import (
     UnsupportedVersion,
     VerificationFailed,
 )
-from eegarchive.export import export
+from eegarchive.export import ExportReport, export, export_annotations
+from eegarchive.history import Operation, history
 from eegarchive.storage.locks import Locked
 from eegarchive.summary import summarize
 from eegarchive.verify import verify
@@ -26,26 +29,35 @@ from eegarchive.verify import verify
 __all__ = [
     "Archive",
     "BatchReport",
+    "CompactReport",
     "ConvertReport",
+    "Difference",
     "EDFError",
     "EEGArchiveError",
     "EditableArchive",
+    "ExportReport",
     "Finding",
     "InvalidArchive",
     "Locked",
     "NotInArchive",
     "OddInput",
+    "Operation",
     "TargetExists",
     "ThawReport",
     "UnsafeArchive",
     "UnsupportedVersion",
     "VerificationFailed",
     "__version__",
+    "compact",
     "convert",
     "convert_many",
+    "diff",
     "edit",
     "export",
+    "export_annotations",
+    "history",
     "open",
+    "recode",
     "summarize",
     "verify",
 ]

@@ -277,6 +277,9 @@ class Checker:
                         FOREIGN,
                     )
                 described.append((name, attributes, parts))
+        for path, attributes in ((str(group.name), read_attributes(group)), (table.path, table.attributes)):
+            if attributes:
+                self._error(f"/{path.lstrip('/')}", f"has attributes: {', '.join(attributes)}", FOREIGN)
         state = State(file, prefix)
         self._check_lengths(state, described)
         tables = {

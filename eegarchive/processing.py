@@ -42,6 +42,11 @@ _SINC_WINDOW = ("kaiser", 5.0)
 _MAX_VALUE = 1e30
 
 
+def lowest_rate(low: float | None, high: float | None) -> float:
+    """The sampling rate above which a signal can have these edges."""
+    return 2.0 * max(low or 0.0, high or 0.0)
+
+
 def filter_parameters(sampling_rate: float, low: float | None, high: float | None) -> dict[str, Any]:
     """Everything a filter is designed from, under the names of `mne.filter.filter_data`'s arguments.
 

@@ -83,6 +83,8 @@ class Table:
             return int(self._dataset().shape[0])
 
     def __repr__(self) -> str:
+        if self._file.closed:
+            return f"<Table {self.path}: closed>"
         return f"<Table {self.path}: {len(self)} rows of {', '.join(self._columns)}>"
 
     def to_frame(self) -> pandas.DataFrame:
@@ -231,6 +233,8 @@ class Signal:
             read_pieces(self.pieces, self._file.stored, start, stop, out, put)
 
     def __repr__(self) -> str:
+        if self._file.closed:
+            return f"<Signal {self.name}: closed>"
         return f"<Signal {self.name}: {len(self)} samples at {self.sampling_rate:g} Hz, {self.kind}, {self.units}>"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from eegarchive.archive import Archive
 from eegarchive.diff import caches, same_cache
 from eegarchive.layout import STATE_DIGEST
+from eegarchive.savings import compact_savings
 from eegarchive.state import Signal, State
 
 SCHEMA = "eegarchive.info/1"
@@ -60,6 +61,7 @@ def summarize(archive: Archive) -> dict[str, Any]:
             "source": provenance["source_size"],
             "ratio": stored / int(provenance["source_size"]),
             "codec": _codec(archive),
+            "compact_saves": compact_savings(archive),
         },
         "provenance": provenance,
         "attributes": archive.attributes,

@@ -52,7 +52,7 @@ def test_a_recording_goes_in_and_out_by_four_commands(night: Path) -> None:
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     done = run(verb, "--help")
     assert done.returncode == 0
-    assert re.search(rf"Examples?:\n +eegarchive {verb} ", done.stdout)
+    assert re.search(rf"Examples?:\n(?: +eegarchive .*\n)*? +eegarchive {verb} ", done.stdout)
 
 
 def test_help_lists_every_verb_and_the_version_is_told() -> None:

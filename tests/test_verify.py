@@ -234,9 +234,11 @@ def test_hdf5_variables_of_the_environment_play_no_part(psg: Path, monkeypatch: 
 def test_another_programs_change_is_found(psg: Path) -> None:
     with h5py.File(psg, "r+") as file:
         file["signals"].attrs["note"] = np.int64(1)
+        file["edf"].attrs["note"] = np.int64(1)
     found = eegarchive.verify(psg)
     assert any(finding.path == "seal" for finding in found)
     assert any("archive_digest" in finding.message for finding in found)
+    assert any(finding.path == "/signals" and "has attributes: note" in finding.message for finding in found)
 
 
 def test_memory_of_the_check_is_limited() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import sys
 from collections import Counter
@@ -14,11 +13,9 @@ from typing import Any, TypeVar
 
 import click
 
-from eegarchive.archive import split_tag
-from eegarchive.editing import WAIT_SECONDS, EditableArchive, edit
-from eegarchive.errors import EEGArchiveError
+from eegarchive.editing import WAIT_SECONDS, EditableArchive
 from eegarchive.export import Progress
-from eegarchive.operations.signals import ELECTRIC_KINDS
+from eegarchive.operations.signals import electric
 from eegarchive.state import Signal
 from eegarchive.storage.guard import printable
 
@@ -51,37 +48,9 @@ class ArchiveGroup(click.Group):
         return super().parse_args(context, arguments)
 
 
-@contextmanager
-def changing(archive: str, timeout: float) -> Iterator[EditableArchive]:
-    """An edit of an archive, which mustn't be named as one of its freezes; errors say which archive it is.
-
-    Raises
-    ------
-    EEGArchiveError
-        If it is named so.
-    """
-    path, tag = split_tag(archive)
-    if tag is not None:
-        raise EEGArchiveError(
-            f"{archive}: a freeze can't be changed; thaw it first (eegarchive thaw {path} {tag})"
-        )
-    try:
-        with edit(path, timeout) as night:
-            yield night
-    except EEGArchiveError as error:
-        if os.path.realpath(path) not in str(error):
-            error.args = (f"{archive}: {error}",)
-        raise
-
-
 def tell(archive: str, what: str) -> None:
     """Print a line about an archive."""
     click.echo(printable(f"{archive}: {what}"))
-
-
-def count_text(count: int, what: str) -> str:
-    """A number of things: 1 epoch, 2 epochs."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
@@ -158,11 +127,11 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{second:02d}{fraction}"
 
 
-def computed_signals(night: EditableArchive, channels: Sequence[str]) -> list[Signal]:
+def computed_signals(
+    night: EditableArchive, channels: Sequence[str], lowest_rate: float = 0.0
+) -> list[Signal]:
     """The signals that a filter or a new rate is for: these, or the ones that it takes if none is named."""
-    if channels:
-        return [night.signals[name] for name in channels]
-    return [signal for signal in night.signals.values() if signal.kind in ELECTRIC_KINDS]
+    return [night.signals[name] for name in channels or electric(night.draft, lowest_rate)]
 
 
 def signal_lines(signals: Sequence[dict[str, Any]], most: int | None = None) -> Iterator[str]:

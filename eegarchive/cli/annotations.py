@@ -9,8 +9,6 @@ import click
 from eegarchive.archive import open_archive
 from eegarchive.cli._shared import (
     ArchiveGroup,
-    changing,
-    count_text,
     echo_json,
     json_option,
     overwrite_option,
@@ -18,7 +16,9 @@ from eegarchive.cli._shared import (
     tell,
     timeout_option,
 )
+from eegarchive.editing import edit
 from eegarchive.export import export_annotations
+from eegarchive.operations import counted
 from eegarchive.operations.epochs import DEFAULT_LENGTH
 from eegarchive.scoring import FORMATS
 from eegarchive.summary import summarize_annotations
@@ -93,9 +93,9 @@ def import_(
       eegarchive annotations night.h5 import scorer2.annot --set scorer2
     """
     name = file.stem if annotation_set is None else annotation_set
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         count = night.import_annotations(file, format=format, annotation_set=name, epoch_length=epoch_length)
-    tell(archive, f"{count_text(count, 'annotation')} of {file} added, as the set {name}")
+    tell(archive, f"{counted(count, 'annotation')} of {file} added, as the set {name}")
 
 
 @command.command("export")
@@ -115,7 +115,7 @@ def export(archive: str, file: Path, annotation_set: str | None, format: str | N
         count = export_annotations(
             opened, file, annotation_set=annotation_set, format=format, overwrite=overwrite
         )
-    tell(str(file), f"{count_text(count, 'annotation')} written")
+    tell(str(file), f"{counted(count, 'annotation')} written")
 
 
 @command.command("drop")
@@ -132,9 +132,9 @@ def drop(archive: str, kind: str | None, annotation_set: str | None, timeout: fl
     """
     if kind is None and annotation_set is None:
         raise click.UsageError("give --kind, --set or both")
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         count = night.drop_annotations(kind, annotation_set)
-    tell(archive, f"{count_text(count, 'annotation')} dropped")
+    tell(archive, f"{counted(count, 'annotation')} dropped")
 
 
 @command.command("rename")
@@ -162,6 +162,6 @@ def rename(
         raise click.UsageError("give --kind, --set or both")
     if text is None and new_set is None:
         raise click.UsageError("give --text, --new-set or both")
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         count = night.rename_annotations(kind, annotation_set, text=text, new_set=new_set)
-    tell(archive, f"{count_text(count, 'annotation')} renamed")
+    tell(archive, f"{counted(count, 'annotation')} renamed")

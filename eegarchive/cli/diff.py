@@ -9,9 +9,10 @@ import click
 
 from eegarchive.archive import open_archive
 from eegarchive.batch import describe
-from eegarchive.cli._shared import count_text, echo_json, json_option, listed
+from eegarchive.cli._shared import echo_json, json_option, listed
 from eegarchive.diff import Difference, EpochsChange, SegmentsChange, SignalChange, diff
 from eegarchive.errors import EEGArchiveError
+from eegarchive.operations import counted
 from eegarchive.operations.masks import ranges_text
 from eegarchive.storage.guard import printable
 
@@ -59,7 +60,7 @@ def _lines(found: Difference) -> Iterator[str]:
     for change in found.annotations:
         for sign, count in (("-", change.removed), ("+", change.added)):
             if count:
-                yield f"{sign} {count_text(count, 'annotation')} {change.kind} ({change.set})"
+                yield f"{sign} {counted(count, 'annotation')} {change.kind} ({change.set})"
     if found.annotation_order:
         yield "~ order of annotations"
     signs = {"removed": "-", "added": "+", "changed": "~"}

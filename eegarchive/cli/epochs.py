@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from eegarchive.cli._shared import changing, count_text, tell, timeout_option
+from eegarchive.cli._shared import tell, timeout_option
+from eegarchive.editing import edit
+from eegarchive.operations import counted
 from eegarchive.operations.epochs import DEFAULT_LENGTH
 
 
@@ -38,7 +40,7 @@ def command(archive: str, length: float, step: float | None, offset: float, time
       eegarchive epochs night.h5
       eegarchive epochs night.h5 --length 4 --step 2
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         count = night.set_epochs(length, step, offset)
     every = "" if step in (None, length) else f", one every {step:g} s"
-    tell(archive, f"{count_text(count, 'epoch')} of {length:g} s{every}")
+    tell(archive, f"{counted(count, 'epoch')} of {length:g} s{every}")

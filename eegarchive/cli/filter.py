@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from eegarchive.cli._shared import (
-    changing,
     computed_signals,
-    count_text,
     listed,
     progress_bar,
     tell,
     timeout_option,
 )
+from eegarchive.editing import edit
+from eegarchive.operations import counted
+from eegarchive.processing import lowest_rate
 
 
 @click.command()
@@ -24,7 +25,7 @@ from eegarchive.cli._shared import (
     "channels",
     multiple=True,
     metavar="NAME",
-    help="A signal, by name or label; may be repeated. Default: all of kind eeg, eog, emg and ecg.",
+    help="A signal, by name or label; may be repeated. Default: eeg, eog, emg and ecg, if fast enough.",
 )
 @timeout_option
 def command(
@@ -38,8 +39,8 @@ def command(
     """
     if low is None and high is None:
         raise click.UsageError("give --low, --high or both")
-    with changing(archive, timeout) as night:
-        total = sum(4 * len(signal) for signal in computed_signals(night, channels))
+    with edit(archive, timeout) as night:
+        total = sum(4 * len(signal) for signal in computed_signals(night, channels, lowest_rate(low, high)))
         with progress_bar(total, "filtering") as progress:
             names = night.filter(low, high, channels or None, progress)
     edges = (
@@ -49,4 +50,4 @@ def command(
         if low is None
         else f"{low:g}-{high:g} Hz"
     )
-    tell(archive, f"{count_text(len(names), 'signal')} filtered, {edges}: {listed(names)}")
+    tell(archive, f"{counted(len(names), 'signal')} filtered, {edges}: {listed(names)}")

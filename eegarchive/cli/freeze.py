@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from eegarchive.cli._shared import changing, tell, timeout_option
+from eegarchive.cli._shared import tell, timeout_option
+from eegarchive.editing import edit
 
 
 @click.command()
@@ -22,7 +23,7 @@ def command(archive: str, tag: str, note: str, overwrite: bool, timeout: float) 
     Example:
       eegarchive freeze night.h5 N2 --note "stage N2 only"
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         night.freeze(tag, note, overwrite)
         digest = night.digest
     tell(archive, f"frozen as {tag}, digest {digest}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from eegarchive.archive import open_archive
-from eegarchive.cli._shared import bytes_text, changing, echo_json, json_option, table, tell, timeout_option
+from eegarchive.cli._shared import bytes_text, echo_json, json_option, table, tell, timeout_option
+from eegarchive.editing import edit
 from eegarchive.summary import summarize_freezes
 
 
@@ -25,7 +26,7 @@ def command(archive: str, as_json: bool, remove: str | None, timeout: float) -> 
     if remove is not None:
         if as_json:
             raise click.UsageError("--json and --remove: give one of them")
-        with changing(archive, timeout) as night:
+        with edit(archive, timeout) as night:
             freed = night.remove_freeze(remove)
         tell(
             archive,

@@ -12,6 +12,8 @@ from eegarchive.storage.guard import printable
 from eegarchive.summary import summarize
 
 _SHOWN_ROWS = 24
+#: Gaps of a few kilobytes are in every archive.
+_WORTH_SAVING = 10_000
 
 
 @click.command()
@@ -41,6 +43,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         if recording["segments"] > 1
         else ""
     )
+    spare = size["compact_saves"]
+    saved = f"; compact would save {bytes_text(spare)}" if spare >= _WORTH_SAVING else ""
     pairs = [
         ("archive", found["path"] + (f"@{found['freeze']}" if found["freeze"] else "")),
         (
@@ -72,7 +76,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         (
             "size",
             f"{bytes_text(size['archive'])}, {size['ratio']:.2f} of the source's "
-            f"{bytes_text(size['source'])}; codec {size['codec'] or 'none needed'}",
+            f"{bytes_text(size['source'])}; codec {size['codec'] or 'none needed'}{saved}",
         ),
         ("source", f"{provenance['source_name']}, SHA-256 {provenance['source_sha256']}"),
         (

@@ -6,7 +6,8 @@ import re
 
 import click
 
-from eegarchive.cli._shared import changing, tell, timeout_option
+from eegarchive.cli._shared import tell, timeout_option
+from eegarchive.editing import edit
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 
@@ -92,7 +93,7 @@ def command(
     asked = (keep_epochs, drop_epochs, keep_times, drop_times, first, random)
     if not (keep_if or drop_if or flip or clear) and all(value is None for value in asked):
         raise click.UsageError("say which epochs to mask, such as --keep-if N2; see --help")
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         report = night.mask(
             keep=keep_if or None,
             drop=drop_if or None,

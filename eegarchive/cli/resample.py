@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from eegarchive.cli._shared import (
-    changing,
     computed_signals,
-    count_text,
     listed,
     progress_bar,
     tell,
     timeout_option,
 )
+from eegarchive.editing import edit
+from eegarchive.operations import counted
 
 
 @click.command()
@@ -33,10 +33,10 @@ def command(archive: str, rate: float, channels: tuple[str, ...], timeout: float
     Example:
       eegarchive resample night.h5 --rate 100 --channel C3 --channel C4
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         total = sum(
             4 * len(signal) * rate / signal.sampling_rate for signal in computed_signals(night, channels)
         )
         with progress_bar(round(total), "resampling") as progress:
             names = night.resample(rate, channels or None, progress)
-    tell(archive, f"{count_text(len(names), 'signal')} at {rate:g} Hz: {listed(names)}")
+    tell(archive, f"{counted(len(names), 'signal')} at {rate:g} Hz: {listed(names)}")

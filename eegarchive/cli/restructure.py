@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from eegarchive.cli._shared import changing, tell, timeout_option
+from eegarchive.cli._shared import tell, timeout_option
+from eegarchive.editing import edit
 
 
 @click.command()
@@ -24,6 +25,6 @@ def command(archive: str, whole_records: bool, timeout: float) -> None:
     Example:
       eegarchive restructure night.h5
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         report = night.restructure(whole_records)
     tell(archive, str(report))

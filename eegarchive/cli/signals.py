@@ -7,7 +7,6 @@ import click
 from eegarchive.archive import open_archive
 from eegarchive.cli._shared import (
     ArchiveGroup,
-    changing,
     echo_json,
     json_option,
     listed,
@@ -15,6 +14,7 @@ from eegarchive.cli._shared import (
     tell,
     timeout_option,
 )
+from eegarchive.editing import edit
 from eegarchive.layout import EDF_SIGNAL_ATTRIBUTES, SIGNAL_ATTRIBUTES
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.summary import summarize_signals
@@ -61,7 +61,7 @@ def keep(archive: str, names: tuple[str, ...], timeout: float) -> None:
     Example:
       eegarchive signals night.h5 keep C3 C4
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         night.keep_signals(names)
         left = list(night.signals)
     tell(archive, f"{len(left)} signals are left: {listed(left)}")
@@ -78,7 +78,7 @@ def drop(archive: str, names: tuple[str, ...], timeout: float) -> None:
     Example:
       eegarchive signals night.h5 drop "EMG submental"
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         night.drop_signals(names)
         left = list(night.signals)
     tell(archive, f"{len(left)} signals are left: {listed(left)}")
@@ -96,7 +96,7 @@ def copy(archive: str, name: str, label: str, timeout: float) -> None:
     Example:
       eegarchive signals night.h5 copy C3 "C3 raw"
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         new = night.copy_signal(name, label).name
     tell(archive, f"{new} is a copy of {name}")
 
@@ -113,7 +113,7 @@ def rename(archive: str, name: str, label: str, timeout: float) -> None:
     Example:
       eegarchive signals night.h5 rename "EEG Fpz-Cz" Fpz-Cz
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         new = night.rename_signal(name, label).name
     tell(archive, f"{name} is now {new}")
 
@@ -135,7 +135,7 @@ def set_(archive: str, name: str, values: tuple[str, ...], timeout: float) -> No
     stated = [value.partition("=") for value in values]
     if not all(key and equals for key, equals, _ in stated):
         raise click.UsageError(f"{' '.join(values)}: expected KEY=VALUE, such as kind=eeg")
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         signal = night.signals[name]
         attributes = {key: _typed(key, text, signal.attributes.get(key)) for key, _, text in stated}
         night.set_signal(signal.name, **attributes)

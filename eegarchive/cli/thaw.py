@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from eegarchive.cli._shared import changing, tell, timeout_option
+from eegarchive.cli._shared import tell, timeout_option
+from eegarchive.editing import edit
 
 
 @click.command()
@@ -26,7 +27,7 @@ def command(
       eegarchive thaw night.h5 N2
       eegarchive thaw night.h5 source --discard
     """
-    with changing(archive, timeout) as night:
+    with edit(archive, timeout) as night:
         report = night.thaw(tag, remove=remove, preserve_cache=preserve_cache, keep_unsaved=not discard)
     if report.kept_as is not None:
         tell(archive, f"the working state was in no freeze; it is kept as {report.kept_as}")

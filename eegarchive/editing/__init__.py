@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from eegarchive.archive import split_tag
 from eegarchive.editing.annotations import AnnotationOperations
 from eegarchive.editing.epochs import EpochOperations
 from eegarchive.editing.freezes import FreezeOperations, ThawReport
 from eegarchive.editing.signals import SignalOperations
+from eegarchive.errors import EEGArchiveError
 from eegarchive.storage.transaction import begin
 
 __all__ = ["EditableArchive", "ThawReport", "edit"]
@@ -59,10 +61,21 @@ def edit(path: str | os.PathLike[str], timeout: float = WAIT_SECONDS) -> Iterato
     ...     night.restructure()
     ...     night.freeze("N2")
     """
-    with begin(Path(os.path.realpath(path)), timeout) as transaction:
-        night = EditableArchive(transaction)
-        try:
-            yield night
-            night.finish()
-        finally:
-            night.close()
+    plain, tag = split_tag(path)
+    if tag is not None:
+        raise EEGArchiveError(
+            f"{path}: a freeze can't be changed; thaw it first (eegarchive thaw {plain} {tag})"
+        )
+    real = os.path.realpath(plain)
+    try:
+        with begin(Path(real), timeout) as transaction:
+            night = EditableArchive(transaction)
+            try:
+                yield night
+                night.finish()
+            finally:
+                night.close()
+    except EEGArchiveError as error:
+        if real not in str(error):  # operations know of no file
+            error.args = (f"{plain}: {error}",)
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -72,7 +73,7 @@ class EpochOperations(Session):
         keep_times, drop_times : (float, float)
             Stretch of the recording clock in seconds; epochs that touch it.
         first, random : int
-            Keep the first n, or n random ones (`seed`), of the epochs that aren't masked.
+            Keep the first n, or n random ones, of the epochs that aren't masked; the history has the seed.
         flip, clear : bool
             Mask what isn't masked and the other way round; unmask all. Before all else.
         all_of : bool
@@ -107,6 +108,8 @@ class EpochOperations(Session):
             for name, value in (("keep_epochs", keep_epochs), ("drop_epochs", drop_epochs))
             if value is not None
         }
+        if random is not None and seed is None:
+            seed = secrets.randbelow(2**31)  # so that the history tells which ones
         out = masks.masked(draft)
         out = ~out if flip else out
         out = np.zeros_like(out) if clear else out

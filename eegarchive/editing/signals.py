@@ -163,6 +163,7 @@ class SignalOperations(Session):
             lambda read, spans, rate: processing.resampled(read, spans, rate, float(sampling_rate)),
             lambda spans, rate: sum(processing.resampled_lengths(spans, rate, float(sampling_rate))),
             float(sampling_rate),
+            0.0,
             progress,
         )
 
@@ -173,7 +174,9 @@ class SignalOperations(Session):
         channels: Iterable[str] | None = None,
         progress: Progress | None = None,
     ) -> list[str]:
-        """Filter some signals (all eeg, eog, emg and ecg ones if not given) by MNE's zero-phase FIR, as float32; which.
+        """Filter some signals by MNE's zero-phase FIR, as float32; which.
+
+        If not given, they are the eeg, eog, emg and ecg ones of a rate that allows it.
 
         Parameters
         ----------
@@ -191,6 +194,7 @@ class SignalOperations(Session):
             lambda read, spans, rate: processing.filtered(read, spans, rate, low, high),
             lambda spans, rate: spans[-1][1] if spans else 0,
             None,
+            processing.lowest_rate(low, high),
             progress,
         )
 
@@ -202,12 +206,13 @@ class SignalOperations(Session):
         compute: Callable[[processing.Read, Any, float], Iterator[npt.NDArray[np.float32]]],
         length: Callable[[Any, float], int],
         new_rate: float | None,
+        lowest_rate: float,
         progress: Progress | None,
     ) -> list[str]:
         """Replace signals by ones computed from them; which."""
         draft = self.draft
         names = (
-            [n for n, s in draft.signals.items() if s.attributes["kind"] in signals.ELECTRIC_KINDS]
+            signals.electric(draft, lowest_rate)
             if channels is None
             else [signals.resolve(draft, key) for key in channels]
         )

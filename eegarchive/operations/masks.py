@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from eegarchive.draft import Draft
 from eegarchive.errors import EEGArchiveError, NotInArchive
+from eegarchive.operations import counted
 from eegarchive.operations.epochs import SAME_TIME
 
 Flags = npt.NDArray[np.bool_]
@@ -39,9 +40,8 @@ class MaskReport:
 
     def __str__(self) -> str:
         freed = f", {self.newly_unmasked} unmasked" if self.newly_unmasked else ""
-        return (
-            f"{self.newly_masked} epochs masked{freed}; {self.total - self.masked} of {self.total} are left"
-        )
+        left = f"{self.total - self.masked} of {self.total} are left"
+        return f"{counted(self.newly_masked, 'epoch')} masked{freed}; {left}"
 
 
 def masked(draft: Draft) -> Flags:
@@ -80,6 +80,8 @@ def by_annotation(
     NotInArchive
         If no annotation matches a pattern; the message lists the kinds there are.
     """
+    if not patterns:
+        raise EEGArchiveError("no kind of annotation is named; name one, or * for any")
     columns = draft.annotations.columns
     sets = sorted(set(columns["set"]))
     if annotation_set is not None and annotation_set not in sets:
@@ -113,9 +115,11 @@ def by_number(draft: Draft, numbers: Numbers) -> Flags:
     EEGArchiveError
         If a number or range is none, or hits no epoch.
     """
+    if not (ranges := _ranges(numbers)):
+        raise EEGArchiveError("no epoch is named; give numbers such as 200-250")
     own = draft.epochs.columns["epoch"]
     flags = np.zeros(len(own), bool)
-    for first, last in _ranges(numbers):
+    for first, last in ranges:
         hit = (own >= first) & (own <= last)
         if not hit.any():
             what = f"epoch {first}" if first == last else f"epoch from {first} to {last}"
@@ -138,6 +142,8 @@ def by_time(draft: Draft, times: tuple[float, float]) -> Flags:
 
 def chosen(draft: Draft, first: int | None, random: int | None, seed: int | None) -> Flags:
     """The first n, or n random ones, of the epochs that aren't masked."""
+    if first is not None and random is not None:
+        raise EEGArchiveError("the first epochs, or random ones: choose one of them")
     left = np.flatnonzero(~masked(draft))
     count = first if first is not None else random
     assert count is not None

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from eegarchive.draft import Draft, cut
 from eegarchive.errors import EEGArchiveError
+from eegarchive.operations import counted
 from eegarchive.operations.epochs import SAME_TIME
 from eegarchive.operations.masks import masked
 from eegarchive.state import Description
@@ -30,7 +31,7 @@ class RestructureReport:
     def __str__(self) -> str:
         return (
             f"{self.epochs[1]} of {self.epochs[0]} epochs are left: {self.duration[1]:.10g} of "
-            f"{self.duration[0]:.10g} s in {self.segments[1]} segments"
+            f"{self.duration[0]:.10g} s in {counted(self.segments[1], 'segment')}"
         )
 
 

@@ -54,6 +54,15 @@ def resolve(draft: Draft, key: str) -> str:
     raise NotInArchive(f"no signal {key!r}; there are {', '.join(draft.signals) or 'none'}")
 
 
+def electric(draft: Draft, above: float = 0.0) -> list[str]:
+    """Names of the signals that are filtered and resampled if none is named: of a rate above some."""
+    return [
+        name
+        for name, signal in draft.signals.items()
+        if signal.attributes["kind"] in ELECTRIC_KINDS and float(signal.attributes["sampling_rate"]) > above
+    ]
+
+
 def keep(draft: Draft, keys: Iterable[str]) -> Draft:
     """Keep some signals, in their present order."""
     names = {resolve(draft, key) for key in keys}
@@ -144,6 +153,8 @@ def check_attributes(name: str, values: Mapping[str, AttributeValue]) -> dict[st
             raise EEGArchiveError(
                 f"signal {name!r}: {attribute} is {value!r}, not a finite number of 64 bits"
             )
+        elif attribute == "scale_factor" and value == 0:
+            raise EEGArchiveError(f"signal {name!r}: a scale_factor of 0 makes all values equal")
         checked[attribute] = value
     return checked
 
@@ -192,7 +203,8 @@ def check_digital(signal: Description, values: npt.ArrayLike, name: str) -> npt.
     if signal.dtype.kind == "f":
         return digital.astype(signal.dtype)
     info = np.iinfo(signal.dtype)
-    low, high = _BDF_LIMITS if signal.dtype.itemsize == 4 else (int(info.min), int(info.max))
+    is_bdf = signal.dtype.itemsize == 4 and "samples_per_record" in signal.attributes
+    low, high = _BDF_LIMITS if is_bdf else (int(info.min), int(info.max))
     if digital.size and (digital.min() < low or digital.max() > high or (digital != np.rint(digital)).any()):
         raise EEGArchiveError(
             f"signal {name!r} is stored as whole numbers from {low} to {high}; "

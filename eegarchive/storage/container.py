@@ -6,6 +6,8 @@ import contextlib
 import os
 import re
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +25,9 @@ from eegarchive.storage.transaction import Transaction, recover
 
 #: How long a call waits for a commit, or for another program that writes, to end.
 WAIT_SECONDS = 5.0
+#: How long a call waits, once, for a commit that waits for readers.
+GIVE_WAY_SECONDS = 0.5
+_PAUSE_SECONDS = 0.002
 
 _T = TypeVar("_T")
 
@@ -80,11 +85,20 @@ class ArchiveFile:
         while True:
             handle = self._handle
             if handle is None or handle.process != os.getpid():
-                handle = self._handle = _shared(self.path, self._locking)
+                with _registry:  # another thread may do the same
+                    handle = self._handle
+                    if handle is None or handle.process != os.getpid():
+                        handle = self._handle = _shared(self.path, self._locking)
             if handle.enter():
                 return handle
-            self._handle = None
-            _give_back(handle)
+            self._let_go(handle)
+
+    def _let_go(self, handle: _Handle) -> None:
+        """Be no user of a handle any more, unless another thread has done that."""
+        with _registry:
+            if self._handle is handle:
+                self._handle = None
+                _give_back(handle)
 
     @property
     def h5(self) -> h5py.File:
@@ -100,9 +114,9 @@ class ArchiveFile:
 
     def close(self) -> None:
         """Close it; further use raises."""
-        if not self._closed and self._handle is not None and self._handle.process == os.getpid():
-            _give_back(self._handle)
-        self._closed = True
+        handle, self._closed = self._handle, True
+        if handle is not None and handle.process == os.getpid():
+            self._let_go(handle)
 
     def cached(self, key: tuple[str, ...], make: Callable[[], _T]) -> _T:
         """What `make` gives, kept until the archive changes; for use inside `reading`."""
@@ -204,38 +218,64 @@ class _Handle:
         self.h5: h5py.File = None
         self._locking = locking
         self._active = 0
+        #: Threads that are reading, and how often nested.
+        self._inside: Counter[int] = Counter()
+        self._gave_way: tuple[int, int] | None = None
         self._mutex = threading.Lock()
         self._seen: Any = None
 
     def enter(self) -> bool:
-        """Begin to read; False if the path has become that of another file."""
+        """Begin to read; False if the path has become that of another file, or this was closed meanwhile."""
+        thread = threading.get_ident()
+        if self._locking and not self._inside[thread]:
+            self._give_way()
         with self._mutex:
+            if self._file.closed:
+                return False
             if self._active == 0:
                 if self._locking:
                     self._lock()
                 try:
                     if not self._is_current():
+                        self._unlock()
                         return False
                     self._refresh()
                 except BaseException:
                     self._unlock()
                     raise
             self._active += 1
+            self._inside[thread] += 1
         return True
 
     def leave(self) -> None:
         """End to read."""
         with self._mutex:
             self._active -= 1
+            self._inside[threading.get_ident()] -= 1
             if self._active == 0:
                 self._unlock()
 
     def close(self) -> None:
         """Close the file."""
+        with self._mutex:
+            self.close_files()
+
+    def close_files(self) -> None:
+        """Close the file; for a forked child too, where some thread of the parent may have the mutex for ever."""
         self.kept.clear()
         if self.h5 is not None:
             self.h5.close()
         self._file.close()
+
+    def _give_way(self) -> None:
+        """Let a commit that waits for readers have its turn, if it can have it soon."""
+        commit = locks.waiting_commit(self.path)
+        until = time.monotonic() + GIVE_WAY_SECONDS
+        while commit is not None and commit != self._gave_way:
+            if time.monotonic() > until:
+                self._gave_way = commit
+            time.sleep(_PAUSE_SECONDS)
+            commit = locks.waiting_commit(self.path)
 
     def _lock(self) -> None:
         if not locks.acquire(self.lock_file, False, WAIT_SECONDS):
@@ -304,29 +344,27 @@ _registry = threading.Lock()
 
 
 def _shared(path: Path, locking: bool) -> _Handle:
-    """This process's handle of a file, for one more user."""
-    with _registry:
-        while _inherited:
-            _inherited.pop().close()  # the parent's; HDF5 would share its descriptors with new ones
-        path = Path(os.path.realpath(path))
-        status = os.stat(path)
-        key = (status.st_dev, status.st_ino, locking)
-        handle = _handles.get(key)
-        if handle is None:
-            handle = _handles[key] = _Handle(path, locking)
-        handle.path = path  # it may have been moved since
-        handle.users += 1
-        return handle
+    """This process's handle of a file, for one more user; the caller has the registry's lock."""
+    while _inherited:
+        _inherited.pop().close_files()  # the parent's; HDF5 would share its descriptors with new ones
+    path = Path(os.path.realpath(path))
+    status = os.stat(path)
+    key = (status.st_dev, status.st_ino, locking)
+    handle = _handles.get(key)
+    if handle is None:
+        handle = _handles[key] = _Handle(path, locking)
+    handle.path = path  # it may have been moved since
+    handle.users += 1
+    return handle
 
 
 def _give_back(handle: _Handle) -> None:
-    """Close a handle if this was its last user."""
-    with _registry:
-        handle.users -= 1
-        if handle.users == 0:
-            for key in [key for key, known in _handles.items() if known is handle]:
-                del _handles[key]
-            handle.close()
+    """Close a handle if this was its last user; the caller has the registry's lock."""
+    handle.users -= 1
+    if handle.users == 0:
+        for key in [key for key, known in _handles.items() if known is handle]:
+            del _handles[key]
+        handle.close()
 
 
 def _after_fork() -> None:

@@ -1,7 +1,8 @@
 """Locks between processes: `flock` on the archive itself, which HDF5 respects too, and one for writers beside it.
 
 A reader holds the archive's lock, shared, for the length of a call. A writer holds the writers' lock for
-the whole edit, the archive's lock shared meanwhile, and exclusively for the commit.
+the whole edit, the archive's lock shared meanwhile, and exclusively for the commit. Since `flock` prefers
+whoever comes while others read, a commit announces itself in the writers' lock, and readers give way.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _LOCK_SUFFIX = "-lock"
+_COMMIT_WAITS = b"\ncommit\n"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.000_2, 0.02
 
 
@@ -62,9 +64,13 @@ def release(descriptor: int) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def close(descriptor: int) -> None:
-    """Let go of a lock and close the file; closing alone leaves it with children that were forked meanwhile."""
-    release(descriptor)
+def close(descriptor: int, process: int) -> None:
+    """Close a file that a process has locked, and let go of the lock; a forked child shares it and doesn't.
+
+    Closing alone would leave the lock with children that were forked meanwhile.
+    """
+    if os.getpid() == process:
+        release(descriptor)
     os.close(descriptor)
 
 
@@ -105,8 +111,9 @@ def only_writer(archive: Path, timeout: float) -> Iterator[None]:
     descriptor = claim(path, timeout)
     if descriptor is None:
         raise Locked(f"{archive}: is being edited by {_holder(path)}; try again when it is done")
+    process = os.getpid()
     try:
-        me = {"process": os.getpid(), "host": socket.gethostname(), "since": now(), "command": sys.argv[:1]}
+        me = {"process": process, "host": socket.gethostname(), "since": now(), "command": sys.argv[:1]}
         with suppress(OSError):  # a full disk: what it says is only for people
             disk.resize(descriptor, 0)
             disk.write_at(descriptor, 0, json.dumps(me).encode())
@@ -114,9 +121,10 @@ def only_writer(archive: Path, timeout: float) -> Iterator[None]:
     finally:
         try:
             with suppress(OSError):  # one that is left over and isn't locked keeps nobody out
-                disk.remove(path)
+                if os.getpid() == process:
+                    disk.remove(path)
         finally:
-            close(descriptor)
+            close(descriptor, process)
 
 
 def has_writer(archive: Path) -> bool:
@@ -128,13 +136,35 @@ def has_writer(archive: Path) -> bool:
     try:
         return not acquire(descriptor, False, 0.0)
     finally:
-        close(descriptor)
+        os.close(descriptor)
+
+
+def announce_commit(archive: Path) -> None:
+    """Ask readers to give way: several that take turns would keep the archive's lock for ever."""
+    with suppress(OSError):
+        descriptor = disk.open_existing(archive.with_name(archive.name + _LOCK_SUFFIX))
+        try:
+            disk.write_at(descriptor, os.fstat(descriptor).st_size, _COMMIT_WAITS)
+        finally:
+            os.close(descriptor)
+
+
+def waiting_commit(archive: Path) -> tuple[int, int] | None:
+    """What tells the commit that waits for readers now from others; None if there is none."""
+    path = archive.with_name(archive.name + _LOCK_SUFFIX)
+    try:
+        status = os.stat(path)
+        if not path.read_bytes().endswith(_COMMIT_WAITS) or not has_writer(archive):
+            return None
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _holder(path: Path) -> str:
     """What the writers' lock says of its holder."""
     try:
-        stated = json.loads(path.read_bytes()[:4096])
+        stated = json.loads(path.read_bytes()[:4096].partition(b"\n")[0])
         return f"process {int(stated['process'])} on {str(stated['host'])!r} since {str(stated['since'])!r}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

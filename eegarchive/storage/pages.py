@@ -56,6 +56,7 @@ class Pages:
         self.written = self.kept
         self.failure: BaseException | None = None
         self._in_memory = read_only
+        self._process = os.getpid()
 
     def open(self, path: Path) -> h5py.File:
         """HDF5's handle of the file, to be called `path`."""
@@ -121,7 +122,7 @@ class Pages:
 
     def _write(self, offset: int, data: memoryview) -> None:
         straight = max(0, min(len(data), offset + len(data) - self.kept))
-        if straight and not self._in_memory:
+        if straight and not self._in_memory and os.getpid() == self._process:  # not in a forked child
             first = len(data) - straight
             try:
                 disk.write_at(self._descriptor, offset + first, data[first:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,13 @@ def copy(samples: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
     out[...] = samples
 
 
+class Kept:
+    """The chunk that was decoded last: whose, from which sample on, and its samples."""
+
+    def __init__(self) -> None:
+        self.last: tuple[StoredSamples | None, int, npt.NDArray[Any]] = (None, -1, np.empty(0))
+
+
 class StoredSamples:
     """The samples of one object of /data. Safe to use from several threads.
 
@@ -53,12 +61,14 @@ class StoredSamples:
         self.chunk: int = self.length if compact else creation.get_chunk()[0]
         #: None where the samples lie in the object header.
         self.codec = None if compact else codec_of(creation, self.where)
-        self._last: tuple[int, npt.NDArray[Any]] = (-1, np.empty(0, self.dtype))
+        self._last = Kept()
         #: Whether HDF5's own reading was made safe; ours is.
         self._ready = self.codec is None or self.codec is PORTABLE
 
-    def read(self, start: int, stop: int, out: npt.NDArray[Any], put: Put = copy) -> None:
-        """Put samples [start, stop) into `out`, which is as long.
+    def read(
+        self, start: int, stop: int, out: npt.NDArray[Any], put: Put = copy, kept: Kept | None = None
+    ) -> None:
+        """Put samples [start, stop) into `out`, which is as long; `kept` has the last chunk for the next read.
 
         Raises
         ------
@@ -71,8 +81,9 @@ class StoredSamples:
             register_plugins()
             check_chunks(self.dataset)
             self._ready = True
+        fill: Callable[[int, int, npt.NDArray[Any], Put], None]
         if self.codec is PORTABLE:
-            step, fill = self.chunk, self._put_chunk
+            step, fill = self.chunk, functools.partial(self._put_chunk, kept or self._last)
         elif put is copy:
             self._put_block(start, stop, out, put)  # HDF5 decodes one chunk after the other anyway
             return
@@ -93,17 +104,17 @@ class StoredSamples:
         for _ in spread(run, range(0, len(edges) - 1, per_task)):
             pass
 
-    def _put_chunk(self, start: int, stop: int, out: npt.NDArray[Any], put: Put) -> None:
+    def _put_chunk(self, kept: Kept, start: int, stop: int, out: npt.NDArray[Any], put: Put) -> None:
         """Put samples of one chunk, by our own decoder; the last one is kept for the next small window."""
         first = start - start % self.chunk
-        kept, chunk = self._last
-        if kept != first:
+        source, number, chunk = kept.last
+        if source is not self or number != first:
             if put is copy and stop - start == self.chunk:
                 self._decode(first, out)
                 return
             chunk = np.empty(self.chunk, self.dtype)
             self._decode(first, chunk)
-            self._last = (first, chunk)
+            kept.last = (self, first, chunk)
         put(chunk[start - first : stop - first], out)
 
     def _decode(self, first: int, out: npt.NDArray[Any]) -> None:
@@ -169,11 +180,25 @@ def read_pieces(
     out: npt.NDArray[Any],
     put: Put = copy,
 ) -> None:
-    """Put samples [start, stop) of a signal made of pieces into `out`."""
-    at = 0
+    """Put samples [start, stop) of a signal made of pieces into `out`; many small pieces are spread over the cores."""
+    at, jobs = 0, []
     for piece in pieces:
         a, b = max(start, at), min(stop, at + len(piece))
         if a < b:
-            shift = piece.start - at
-            stored(piece.data).read(a + shift, b + shift, out[a - start : b - start], put)
+            jobs.append(
+                (stored(piece.data), a + piece.start - at, b + piece.start - at, out[a - start : b - start])
+            )
         at += len(piece)
+
+    def run(some: Sequence[tuple[StoredSamples, int, int, npt.NDArray[Any]]]) -> None:
+        kept = Kept()
+        for source, first, last, part in some:
+            source.read(first, last, part, put, kept)
+
+    if len(jobs) < 2 * _TASKS or stop - start < _PARALLEL_SAMPLES:
+        for source, first, last, part in jobs:
+            source.read(first, last, part, put)
+        return
+    size = -(-len(jobs) // _TASKS)
+    for _ in spread(run, [jobs[i : i + size] for i in range(0, len(jobs), size)]):
+        pass

@@ -40,6 +40,7 @@ class Transaction:
         self.path = path
         self._descriptor = descriptor
         self._timeout = timeout
+        self._process = os.getpid()
         stated = seal.find(descriptor)
         if stated is None or stated[0] != seal.hdf5_end(descriptor):
             raise InvalidArchive(
@@ -97,6 +98,8 @@ class Transaction:
     def _abort(self) -> None:
         """Forget everything; the file is what it was."""
         self._pages.discard()
+        if os.getpid() != self._process:  # a forked child: the file is its parent's
+            return
         with contextlib.suppress(*HDF5_ERRORS):
             self.h5.close()
         with contextlib.suppress(OSError):  # then the next edit cuts it off
@@ -114,6 +117,10 @@ class Transaction:
             If that fails or a reader doesn't let go; the file is what it was.
         """
         try:
+            if os.getpid() != self._process:
+                raise EEGArchiveError(
+                    f"{self.path}: an edit ends in the process that it began in, not in a fork"
+                )
             self._write_tail()
             self._keep_readers_out()
             kept = Journal(self._old_size, self._pages.size, self._pages_to_keep(self._pages.size))
@@ -144,6 +151,7 @@ class Transaction:
 
         While we wait for it we have none: the system takes the shared one away first.
         """
+        locks.announce_commit(self.path)
         if not locks.acquire(self._descriptor, True, self._timeout):
             raise Locked(
                 f"{self.path}: is open for reading in {locks.readers(self._descriptor)}; close it and try again. "
@@ -297,13 +305,13 @@ def locked(path: Path, timeout: float) -> Iterator[int]:
     with open(path, "rb"):  # the system's own message where there is no such file
         pass
     with locks.only_writer(path, timeout):
-        descriptor = disk.open_existing(path)
+        descriptor, process = disk.open_existing(path), os.getpid()
         try:
             with _naming(path):
                 _make_whole(path, descriptor, timeout)
             yield descriptor
         finally:
-            locks.close(descriptor)
+            locks.close(descriptor, process)
 
 
 def _make_whole(path: Path, descriptor: int, timeout: float) -> None:

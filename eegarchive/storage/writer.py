@@ -14,6 +14,7 @@ from h5py import h5s
 from eegarchive.storage import objects
 from eegarchive.storage.codec import PORTABLE, Codec, encode_portable
 from eegarchive.storage.objects import AttributeValue
+from eegarchive.storage.workers import spread
 
 
 class ChunkWriter:
@@ -46,7 +47,10 @@ class ChunkWriter:
         self._hash = hashlib.sha256()
 
     def append(self, samples: npt.NDArray[Any]) -> list[Any]:
-        """Take samples; return the whole chunks they complete, encoded. Runs in any thread."""
+        """Take samples; return the whole chunks they complete, encoded on all cores.
+
+        In a thread of the pool it encodes them itself: then others are at work beside it.
+        """
         self._hash.update(samples)
         if self._filled:
             samples = np.concatenate([self._buffer[: self._filled], samples])
@@ -56,7 +60,7 @@ class ChunkWriter:
         self._buffer[: self._filled] = samples[whole:]
         if not self._encodes:
             return [samples[:whole]] if whole else []
-        return [encode_portable(samples[at : at + chunk]) for at in range(0, whole, chunk)]
+        return list(spread(encode_portable, [samples[at : at + chunk] for at in range(0, whole, chunk)]))
 
     def write(self, parts: list[Any]) -> None:
         """Store what :meth:`append` returned behind what is there: encoded chunks, or samples of some."""

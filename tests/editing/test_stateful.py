@@ -28,11 +28,8 @@ from editing.model import ModelState, Signal
 from editing.referee import GAPS, PSG, Recording, findings, operations
 from eegarchive.storage import disk
 
-STEPS = [
-    name
-    for name in vars(disk)
-    if callable(getattr(disk, name)) and getattr(disk, name).__module__ == disk.__name__
-]
+#: What changes something on the disk.
+STEPS = ("write_at", "resize", "sync", "create", "remove", "sync_folder")
 TAGS = st.sampled_from(["A", "B", "C"])
 KINDS = ("N7", "Arousal", "früh", "event 1")
 LABELS = st.sampled_from(["x", "y", "z", "C3/M2"])
@@ -116,8 +113,8 @@ class Archives(RuleBasedStateMachine):
         self._undo()
 
     @is_editing
-    @rule(step=st.integers(0, 25))
-    def commit_on_a_broken_disk(self, step: int) -> None:
+    @rule(name=st.sampled_from(STEPS), step=st.integers(0, 3))
+    def commit_on_a_broken_disk(self, name: str, step: int) -> None:
         """Some step of the commit fails; then nothing was changed, or it had not come so far."""
         left = step
         undo = pytest.MonkeyPatch()
@@ -132,8 +129,7 @@ class Archives(RuleBasedStateMachine):
 
             return run
 
-        for name in STEPS:
-            undo.setattr(disk, name, failing(getattr(disk, name)))
+        undo.setattr(disk, name, failing(getattr(disk, name)))
         try:
             raised = self._end()
         finally:
@@ -428,7 +424,7 @@ def test_any_operations_in_any_order(tmp_path: Path, archives: dict[str, Path]) 
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(
-            max_examples=int(os.environ.get("EEGARCHIVE_EXAMPLES", "25")),
+            max_examples=int(os.environ.get("EEGARCHIVE_EXAMPLES", "15")),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -151,3 +151,11 @@ def test_attributes_of_the_group_of_freezes_are_covered(small: Path) -> None:
     with edited(small, redigest=False) as h5:
         objects.write_attribute(h5["freezes"], "more", "1")
     assert "/" in errors(small)
+
+
+@pytest.mark.clause("F-1")
+@pytest.mark.parametrize("path", ["signals", "pieces"])
+def test_attributes_that_no_digest_covers_are_found(small: Path, path: str) -> None:
+    with edited(small) as h5:
+        objects.write_attribute(h5[path], "note", "mine")
+    assert "has attributes: note" in errors(small)[f"/{path}"]

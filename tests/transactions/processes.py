@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PREPARED = """
-import hashlib, os, sys, time
+import hashlib, os, select, sys, time
 import h5py
 import eegarchive
 from tests.transactions import nights
@@ -28,7 +28,8 @@ class Other:
     """Another process."""
 
     def __init__(self, child: subprocess.Popen[str]) -> None:
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         self.id = child.pid
         self._child, self._stdin, self._stdout = child, child.stdin, child.stdout
 

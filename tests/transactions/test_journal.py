@@ -12,9 +12,10 @@ import pytest
 import eegarchive
 from eegarchive.storage import journal
 from eegarchive.storage.journal import Journal
-from tests.transactions import nights
-from tests.transactions.faults import Fault
-from tests.transactions.test_crashes import ReadOnly, Ways, crash, files, put
+
+from . import nights
+from .faults import Fault
+from .test_crashes import ReadOnly, Ways, crash, files, put
 
 pytestmark = pytest.mark.usefixtures("still_clock")
 
@@ -48,9 +49,13 @@ class CutOff:
         path, laid = self.path, self.lay(moment, raw)
         if moment == "half":
             for opening in (eegarchive.open, eegarchive.edit(path).__enter__):
-                with pytest.raises(eegarchive.InvalidArchive, match=r"night\.h5: an edit was cut off.*journal"):
+                with pytest.raises(
+                    eegarchive.InvalidArchive, match=r"night\.h5: an edit was cut off.*journal"
+                ):
                     opening(*([path] if opening is eegarchive.open else []))
-                assert {name: found for name, found in files(path.parent).items() if "lock" not in name} == laid
+                assert {
+                    name: found for name, found in files(path.parent).items() if "lock" not in name
+                } == laid
             with read_only(), pytest.raises(eegarchive.InvalidArchive, match="an edit was cut off"):
                 eegarchive.open(path)
             (finding,) = (found for found in eegarchive.verify(path) if found.path == "seal")
@@ -130,9 +135,9 @@ def test_the_journal_of_something_else_is_set_aside(
     expected = cut_off.ways.old if moment == "old" else cut_off.ways.new
     for opening in (eegarchive.open, eegarchive.edit):
         cut_off.lay(moment, foreign)
-        with pytest.warns(eegarchive.OddInput, match=r"journal.*another file.*journal\.foreign"):
-            with opening(cut_off.path):
-                pass
+        said = pytest.warns(eegarchive.OddInput, match=r"journal.*another file.*journal\.foreign")
+        with said, opening(cut_off.path):
+            pass
         assert aside.read_bytes() == foreign
         assert not place.exists()
         assert cut_off.path.read_bytes().startswith(expected)

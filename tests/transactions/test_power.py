@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
 import pytest
 
 from eegarchive.storage import transaction
-from tests.transactions import nights
-from tests.transactions.faults import Crash, Fault, FaultyDisk, Volume
-from tests.transactions.test_crashes import Ways, files, put
+
+from . import nights
+from .faults import Crash, Fault, FaultyDisk, Volume
+from .test_crashes import Ways, files, put
 
 pytestmark = pytest.mark.usefixtures("still_clock")
-LOSSES = 6
+LOSSES = 3
 
 
 def after_power_failure(folder: Path, change: nights.Change, fault: Fault, rng: random.Random) -> None:
     """Change an archive, and lose power at the fault."""
     volume = Volume(folder)
-    with FaultyDisk(fault, volume=volume):
-        try:
-            change(folder / "night.h5")
-        except Crash:
-            pass
+    with FaultyDisk(fault, volume=volume), contextlib.suppress(Crash):
+        change(folder / "night.h5")
     put(folder, volume.after_power_failure(rng))
 
 
-@pytest.mark.parametrize("name", ["several", "shrink", "add_much", "mask", "remove_freeze", "write_samples"])
+@pytest.mark.parametrize("name", ["several", "shrink", "add_much", "remove_freeze"])
 def test_after_a_power_failure_at_any_step_the_archive_is_the_old_or_the_new_one(
     prepared: dict[str, bytes], tmp_path: Path, name: str
 ) -> None:

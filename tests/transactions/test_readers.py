@@ -6,17 +6,21 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 import eegarchive
-from tests.transactions import nights
-from tests.transactions.faults import Fault
-from tests.transactions.processes import other_process
-from tests.transactions.test_crashes import crash, files
+from eegarchive.storage import locks
+
+from . import nights
+from .faults import Fault
+from .processes import other_process
+from .test_crashes import crash, files, steps
 
 
 def copy_and_freeze(path: Path) -> None:
@@ -82,6 +86,7 @@ def test_threads_see_one_state_or_the_other(night: Path) -> None:
                 while not done.is_set():
                     mine.add(archive.digest)
                     archive.signals["HR"].digital[:]
+                    time.sleep(0.005)
             except Exception as error:
                 wrong.append(error)
 
@@ -100,6 +105,27 @@ def test_threads_see_one_state_or_the_other(night: Path) -> None:
         assert all(mine <= known for mine in seen)
         assert any(len(mine) > 1 for mine in seen)
         assert last == archive.digest
+
+
+def test_threads_that_read_without_a_pause_let_an_edit_come_to_its_end(night: Path) -> None:
+    done = threading.Event()
+    with eegarchive.open(night) as archive:
+
+        def read() -> None:
+            while not done.is_set():
+                archive.signals["HR"].digital[:]
+
+        readers = [threading.Thread(target=read) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        try:
+            with eegarchive.edit(night, timeout=3) as edited:
+                edited.freeze("N2")
+            assert "N2" in archive.freezes
+        finally:
+            done.set()
+            for reader in readers:
+                reader.join()
 
 
 def test_a_forked_child_sees_edits_of_its_parent_and_the_other_way_round(night: Path) -> None:
@@ -200,7 +226,7 @@ def test_no_reader_ever_sees_a_mixture(night: Path) -> None:
         edited.rename_annotations("Hypoxemia", text="low")
         edited.freeze("B")
     writer = """
-end = time.monotonic() + 4
+end = time.monotonic() + 3
 edits = 0
 while time.monotonic() < end:
     with eegarchive.edit(path) as night:
@@ -212,8 +238,7 @@ say(edits)
 found = {}
 with eegarchive.open(path) as archive:
     say("begun")
-    end = time.monotonic() + 4
-    while time.monotonic() < end:
+    while not select.select([sys.stdin], [], [], 0)[0]:
         seen = hashlib.sha256(archive.read(start=0, stop=2_000).tobytes()).hexdigest()
         found[seen] = found.get(seen, 0) + 1
         with archive._file.reading():
@@ -232,6 +257,7 @@ say(" ".join(found))
         with other_process(writer, night) as editor:
             assert int(editor.hear()) >= 10
         for other in (one, two):
+            other.go_on()
             assert set(other.hear().split()) == expected
     assert nights.findings(night) == []
 
@@ -284,10 +310,6 @@ def test_a_plain_writer_that_slips_in_before_the_commit_is_not_overwritten(
     night: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the commit waits for readers it has no lock, so an h5py program can write."""
-    import h5py
-
-    from eegarchive.storage import locks
-
     real = locks.acquire
 
     def slip_in(descriptor: int, exclusive: bool, timeout: float) -> bool:
@@ -297,10 +319,10 @@ def test_a_plain_writer_that_slips_in_before_the_commit_is_not_overwritten(
                 file["freezes"].attrs["foreign"] = 1
         return real(descriptor, exclusive, timeout)
 
-    with pytest.raises(eegarchive.EEGArchiveError, match="changed by another program meanwhile"):
-        with eegarchive.edit(night) as edited:
-            edited.freeze("N2")
-            monkeypatch.setattr(locks, "acquire", slip_in)
+    refused = pytest.raises(eegarchive.EEGArchiveError, match="changed by another program meanwhile")
+    with refused, eegarchive.edit(night) as edited:
+        edited.freeze("N2")
+        monkeypatch.setattr(locks, "acquire", slip_in)
     monkeypatch.undo()
     with h5py.File(night) as file:
         assert file["freezes"].attrs["foreign"] == 1
@@ -337,7 +359,6 @@ def test_a_left_over_journal_where_one_may_not_write_is_respected_and_left(
 ) -> None:
     """The reader is another user, in a folder that it may only read."""
     old = nights.content(night)
-    crash(night, nights.OPERATIONS["several"].change, Fault(-5))
     code = """
 nights.content(path)  # imports all there is to import
 say("ready")
@@ -356,9 +377,9 @@ say(sorted(nights.content(path).items()))
         path.write_bytes(prepared["gaps"])
         with other_process(code, path) as reader:
             assert reader.hear() == "ready"
-            fault = next(fault for fault in half_written(path, prepared["gaps"]))
+            write_half(path, prepared["gaps"])
             left = files(place)
-            assert left.keys() == {"night.h5", "night.h5-journal", "night.h5-lock"}, fault
+            assert left.keys() == {"night.h5", "night.h5-journal", "night.h5-lock"}
             for file in place.iterdir():
                 file.chmod(0o444)
             place.chmod(0o555)
@@ -370,16 +391,12 @@ say(sorted(nights.content(path).items()))
         shutil.rmtree(place)
 
 
-def half_written(path: Path, old: bytes) -> list[Fault]:
-    """Crash in the middle of the commit's writing."""
-    from tests.transactions.test_crashes import steps
-
+def write_half(path: Path, old: bytes) -> None:
+    """Crash in the middle of what a commit overwrites."""
     change = nights.OPERATIONS["several"].change
     log = steps(path, change)
     path.write_bytes(old)
-    fault = Fault(log.index("create") + 7, "sectors")
-    crash(path, change, fault)
-    return [fault]
+    crash(path, change, Fault(log.index("create") + 7, "sectors"))
 
 
 def test_an_exception_inside_leaves_the_file_byte_for_byte(night: Path) -> None:
@@ -401,9 +418,6 @@ def test_an_operation_that_fails_has_changed_nothing_and_the_edit_goes_on(night:
             lambda: edited.mask(keep="nothing"),
             lambda: edited.mask(drop_epochs=[100_000]),
             lambda: edited.drop_signals(["nothing"]),
-            lambda: edited.keep_signals([]),
-            lambda: edited.copy_signal("HR", "SaO2"),
-            lambda: edited.rename_signal("HR", "SaO2"),
             lambda: edited.set_signal("HR", sampling_rate=3.0),
             lambda: edited.write_samples("HR", 2_740, np.zeros(100)),
             lambda: edited.add_signal("short", nights.noise(3), 0.25),
@@ -421,8 +435,6 @@ def test_an_operation_that_fails_has_changed_nothing_and_the_edit_goes_on(night:
             lambda: edited.remove_freeze("source"),
         ]
         for number, operation in enumerate(failing):
-            if number == 3 or number == 4 or number == 5:
-                continue
             with pytest.raises((eegarchive.EEGArchiveError, ValueError, OSError)):
                 operation()
             now = (edited.digest, list(edited.signals), len(edited.history), list(edited.freezes))
@@ -479,9 +491,8 @@ def test_threads_read_on_while_the_archive_is_replaced_again_and_again(
             reader.join()
         assert wrong == []
         assert len(archive.signals) == 4
-    open_files = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if name != "3"
-                  and os.path.lexists(f"/proc/self/fd/{name}")]  # fmt: skip
-    assert not [name for name in open_files if "night.h5" in name]
+    links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]
+    assert not [link for link in links if link.is_symlink() and "night.h5" in os.readlink(link)]
 
 
 def test_an_archive_that_is_renamed_while_it_is_open_is_read_on(night: Path) -> None:
@@ -498,8 +509,8 @@ def test_an_archive_that_is_renamed_while_it_is_open_is_read_on(night: Path) -> 
 
 def test_an_archive_that_is_renamed_inside_an_edit_is_not_changed(night: Path) -> None:
     old, moved = night.read_bytes(), night.with_name("moved.h5")
-    with pytest.raises(eegarchive.EEGArchiveError, match="changed by another program"):
-        with eegarchive.edit(night) as edited:
-            edited.freeze("N2")
-            night.rename(moved)
+    refused = pytest.raises(eegarchive.EEGArchiveError, match="changed by another program")
+    with refused, eegarchive.edit(night) as edited:
+        edited.freeze("N2")
+        night.rename(moved)
     assert files(night.parent) == {"moved.h5": old}

@@ -79,7 +79,9 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
-    parser.add_argument("measures", nargs="*", metavar="|".join(MEASURES), help="default: all but chunks and states")
+    parser.add_argument(
+        "measures", nargs="*", metavar="|".join(MEASURES), help="default: all but chunks and states"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hours", type=float, default=8.0, help="length of the generated recording")
     parser.add_argument("--folder", type=Path, help="where recordings are kept between runs")

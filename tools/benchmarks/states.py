@@ -18,7 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+import eegarchive
 from benchmarks import recordings
+from eegarchive import EditableArchive
+from eegarchive.state import State
 
 EPOCH = 30
 REPEATS = 7
@@ -36,8 +39,6 @@ def hypnogram(hours: float) -> list[str]:
 
 def run(folder: Path, hours: float) -> None:
     """Measure and print."""
-    import eegarchive
-
     print(f"\nstates: {hours:g} h, 20 channels, 256 Hz; medians of {REPEATS}")
     for length in (1.0, hours):
         source = recordings.generate(folder / f"generated-{length:g}h.edf", length)
@@ -85,82 +86,104 @@ def _seconds(what: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def ours(path: Path, hours: float) -> dict[str, str]:
-    """Each operation is a whole edit: opened, done, committed, synced."""
-    import eegarchive
+class Work:
+    """A copy of an archive that is edited; each edit is opened, done, committed and synced."""
 
-    work = path.with_name("work.h5")
-    shutil.copy(path, work)
-    found: dict[str, str] = {}
-    grown: dict[str, int] = {}
+    def __init__(self, path: Path) -> None:
+        self.path = path.with_name("work.h5")
+        shutil.copy(path, self.path)
+        self.grown = 0
 
-    def edited(name: str, *steps: Callable[[eegarchive.EditableArchive], object]) -> float:
-        before = work.stat().st_size
-
-        def do() -> None:
-            with eegarchive.edit(work) as night:
-                for step in steps:
-                    step(night)
-
-        seconds = _seconds(do)
-        grown[name] = work.stat().st_size - before
+    def edit(self, *steps: Callable[[EditableArchive], object]) -> float:
+        """Seconds of one edit; `grown` is what it added to the file."""
+        before, began = self.path.stat().st_size, time.perf_counter()
+        with eegarchive.edit(self.path) as night:
+            for step in steps:
+                step(night)
+        seconds = time.perf_counter() - began
+        self.grown = self.path.stat().st_size - before
         return seconds
 
+    def freeze(self, tag: str) -> float:
+        """Seconds of a freeze."""
+        return self.edit(lambda night: night.freeze(tag))
+
+    def thaw(self, tag: str) -> float:
+        """Seconds of a thaw."""
+        return self.edit(lambda night: night.thaw(tag))
+
+
+def ours(path: Path, hours: float) -> dict[str, str]:
+    """Operations on the working state, and reading what they left."""
+    work = Work(path)
+    found: dict[str, str] = {}
     stages = hypnogram(hours)
     onsets = np.arange(len(stages)) * float(EPOCH)
-    edited("annotations", lambda n: n.add_annotations(onsets, np.full(len(stages), 30.0), stages))
-    freezes = [edited("freeze", lambda n, i=i: n.freeze(f"f{i}")) for i in range(REPEATS)]
-    found["freeze, s"] = f"{statistics.median(freezes):.4f}"
-    found["freeze, kB"] = f"{grown['freeze'] / 1000:.1f}"
+    work.edit(lambda night: night.add_annotations(onsets, np.full(len(stages), 30.0), stages))
+    found["freeze, s"] = f"{statistics.median(work.freeze(f'f{i}') for i in range(REPEATS)):.4f}"
+    found["freeze, kB"] = f"{work.grown / 1000:.1f}"
     restructures = []
     for _ in range(3):
-        edited("thaw", lambda n: n.thaw("f0"))
+        work.thaw("f0")
         restructures.append(
-            edited("restructure", lambda n: n.set_epochs(EPOCH), lambda n: n.mask(keep="N2"), lambda n: n.restructure())
+            work.edit(
+                lambda night: night.set_epochs(EPOCH),
+                lambda night: night.mask(keep="N2"),
+                lambda night: night.restructure(),
+            )
         )
-    with eegarchive.open(work) as night:
+    with eegarchive.open(work.path) as night:
         found["segments of N2"] = str(len(night.segments))
     found["restructure to N2, s"] = f"{statistics.median(restructures):.4f}"
-    found["restructure to N2, MB"] = f"{grown['restructure'] / 1e6:.2f}"
-    frozen = edited("freeze of it", lambda n: n.freeze("N2"))
-    found["freeze of N2, s"] = f"{frozen:.4f}"
-    found["freeze of N2, kB"] = f"{grown['freeze of it'] / 1000:.1f}"
-    thaws = [edited("thaw", lambda n, i=i: n.thaw(("f0", "N2")[i % 2])) for i in range(2 * REPEATS)]
+    found["restructure to N2, MB"] = f"{work.grown / 1e6:.2f}"
+    found["freeze of N2, s"] = f"{work.freeze('N2'):.4f}"
+    found["freeze of N2, kB"] = f"{work.grown / 1000:.1f}"
+    thaws = [work.thaw(tag) for _ in range(REPEATS) for tag in ("f0", "N2")]
     found["thaw, s"] = f"{statistics.median(thaws):.4f}"
     found["peak of all edits, MB"] = f"{_peak_mb():.0f}"
-    found["whole N2, part of the plain speed"] = f"{_read_ratio(eegarchive.open(f'{work}@N2'), eegarchive.open(work)):.2f}"
-    with eegarchive.edit(work) as night:
+    work.thaw("f0")
+    runs, stretch = _read_ratios(eegarchive.open(f"{work.path}@N2"), eegarchive.open(work.path))
+    found["N2 whole, to the same samples run by run"] = f"{runs:.2f}"
+    found["N2 whole, to one stretch as long"] = f"{stretch:.2f}"
+    with eegarchive.edit(work.path) as edited:
         for i in range(100):
-            night.freeze(f"many{i}")
-
-    def open_and_read() -> None:
-        with eegarchive.open(f"{work}@many77") as night:
-            next(iter(night.signals.values()))[:7680]
-
-    found["open one of 100 freezes, read 30 s, s"] = f"{statistics.median(_seconds(open_and_read) for _ in range(REPEATS)):.4f}"
-    last = edited("freeze", lambda n: n.freeze("hundredth"))
-    found["freeze beside 100 others, s"] = f"{last:.4f}"
-    os.unlink(work)
+            edited.freeze(f"many{i}")
+    opened = [_seconds(lambda: _read_freeze(work.path, "many77")) for _ in range(REPEATS)]
+    found["open one of 100 freezes, read 30 s, s"] = f"{statistics.median(opened):.4f}"
+    found["freeze beside 100 others, s"] = f"{work.freeze('hundredth'):.4f}"
+    os.unlink(work.path)
     return found
 
 
-def _read_ratio(restructured: object, plain: object) -> float:
-    """Samples a second of a restructured state, whole, against the same number of samples in a row."""
+def _read_freeze(path: Path, tag: str) -> None:
+    with eegarchive.open(path, tag) as night:
+        next(iter(night.signals.values()))[:7680]
+
+
+def _read_ratios(restructured: State, plain: State) -> tuple[float, float]:
+    """How fast a restructured state is read whole, against the same samples of the plain one run by run.
+
+    And against as many samples in one stretch, of which no chunk is read for a part.
+    """
+    total = len(next(iter(restructured.signals.values())))
+    out = np.empty(total)
+
+    def whole(state: State) -> None:
+        for signal in state.signals.values():
+            signal.read_into(out, 0, total, signal.calibrate)
+
+    def by_runs() -> None:
+        for name, signal in restructured.signals.items():
+            source, at = plain.signals[name], 0
+            for piece in signal.pieces:
+                source.read_into(out[at : at + len(piece)], piece.start, piece.stop, source.calibrate)
+                at += len(piece)
+
     ratios = []
     for _ in range(4):
-        speeds = []
-        for state in (restructured, plain):
-            total = len(next(iter(restructured.signals.values())))  # type: ignore[attr-defined]
-            out = np.empty(total)
-            signals = list(state.signals.values())  # type: ignore[attr-defined]
-
-            def read(signals: list[object] = signals, out: np.ndarray = out, total: int = total) -> None:  # type: ignore[type-arg]
-                for signal in signals:
-                    signal.read_into(out, 0, total, signal.calibrate)  # type: ignore[attr-defined]
-
-            speeds.append(_seconds(read))
-        ratios.append(speeds[1] / speeds[0])
-    return statistics.median(ratios[1:])
+        own = _seconds(lambda: whole(restructured))
+        ratios.append((_seconds(by_runs) / own, _seconds(lambda: whole(plain)) / own))
+    return statistics.median(r[0] for r in ratios[1:]), statistics.median(r[1] for r in ratios[1:])
 
 
 def luna(path: Path, hours: float) -> dict[str, str]:
@@ -168,9 +191,7 @@ def luna(path: Path, hours: float) -> dict[str, str]:
     import lunapi
 
     annotations = path.with_suffix(".annot")
-    rows = [
-        f"{stage}\t.\t.\t{i * EPOCH}\t{(i + 1) * EPOCH}\t." for i, stage in enumerate(hypnogram(hours))
-    ]
+    rows = [f"{stage}\t.\t.\t{i * EPOCH}\t{(i + 1) * EPOCH}\t." for i, stage in enumerate(hypnogram(hours))]
     annotations.write_text("\n".join(rows) + "\n")
     project = lunapi.proj()
     project.silence(True)
