@@ -172,7 +172,7 @@ def test_resampling_and_filtering_tell_what_they_did(night: str) -> None:
     with eegarchive.open(night) as archive:
         assert (archive.signals[FPZ].sampling_rate, archive.signals[FPZ].dtype) == (50, np.dtype("<f4"))
     assert done("resample", night, "--rate", 25).startswith("night.h5: 4 signals at 25 Hz: ")
-    assert error("filter", night, "--low", 0.3, "--high", 35) == (
+    assert error("filter", night, "--low", 0.3, "--high", 35, *channels) == (
         "night.h5: signal 'EEG Fpz-Cz': high = 35 Hz must be below half the sampling rate, 12.5 Hz"
     )
 

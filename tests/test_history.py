@@ -34,6 +34,7 @@ def test_a_fresh_archive_was_converted_and_nothing_else(psg: Path) -> None:
     assert history(f"{psg}@source") == [only]
 
 
+@pytest.mark.clause("O-8")
 def test_a_thaw_goes_back_to_where_its_freeze_was_made(psg: Path) -> None:
     with eegarchive.edit(psg) as night:
         night.copy_signal("Event marker", "a")

@@ -217,7 +217,9 @@ class SignalOperations(Session):
             else [signals.resolve(draft, key) for key in channels]
         )
         if not names:
-            raise EEGArchiveError(f"{operation}: name signals; none of this state is eeg, eog, emg or ecg")
+            raise EEGArchiveError(
+                f"{operation}: name signals; none of this state is eeg, eog, emg or ecg, and fast enough"
+            )
         designs = {}
         for name in names:
             old = draft.signals[name]

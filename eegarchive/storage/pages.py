@@ -92,7 +92,7 @@ class Pages:
             view = memoryview(out).cast("B")
             self._read(self._at, view)
         except BaseException as error:
-            self.failure = self.failure or error
+            self._fail(error)
         self._at += len(out)
         return len(out)
 
@@ -102,12 +102,16 @@ class Pages:
         try:
             self._write(self._at, memoryview(data).cast("B"))
         except BaseException as error:
-            self.failure = self.failure or error
+            self._fail(error)
         self._at += count
         self.size = max(self.size, self._at)
         return count
 
     # -- how ------------------------------------------------------------------------------------
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep what went wrong, without the frames: they have HDF5's buffers, and would free them at exit."""
+        self.failure = self.failure or error.with_traceback(None)
 
     def _read(self, offset: int, out: memoryview) -> None:
         raw = disk.read_at(self._descriptor, offset, len(out))
@@ -127,7 +131,7 @@ class Pages:
             try:
                 disk.write_at(self._descriptor, offset + first, data[first:])
             except BaseException as error:
-                self.failure = self.failure or error
+                self._fail(error)
                 self._in_memory = True
             else:
                 self.written = max(self.written, offset + len(data))

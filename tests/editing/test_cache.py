@@ -49,6 +49,7 @@ def path(psg: Path) -> Path:
     return psg
 
 
+@pytest.mark.clause("F-6", "C-6")
 def test_a_freeze_captures_the_cache(path: Path) -> None:
     assert cached(path, "freezes/A") == {"power": [1.0, 2.0], "spindles": [3.0]}
     assert cached(path, "freezes/source") == {}
@@ -57,6 +58,7 @@ def test_a_freeze_captures_the_cache(path: Path) -> None:
         assert h5["freezes/A/cache/power/num"].attrs["units"] in (b"uV", "uV")
 
 
+@pytest.mark.clause("O-8")
 def test_a_thaw_restores_it(path: Path) -> None:
     with eegarchive.edit(path) as night:
         night.thaw("A")
@@ -105,6 +107,7 @@ def test_another_cache_is_unsaved_work(path: Path) -> None:
     assert findings(path) == []
 
 
+@pytest.mark.clause("F-6")
 def test_the_cache_plays_no_part_in_the_states_digest(path: Path) -> None:
     with eegarchive.open(path) as archive:
         assert archive.freezes["A"].digest == archive.freezes["source"].digest

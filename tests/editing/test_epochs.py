@@ -32,6 +32,7 @@ def test_each_segment_starts_its_own_grid_and_leaves_its_remainder_out(
     assert [e.number for e in epochs(apnoea)] == list(range(1, 365))
 
 
+@pytest.mark.clause("O-2", "T-7")
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 200), st.sampled_from([PSG, GAPS]))
 def test_any_grid_is_the_referees(
@@ -76,6 +77,7 @@ def test_lengths_that_decimal_numbers_round_still_fill_a_segment(night: eegarchi
     assert night.set_epochs(300 / 7) == 7
 
 
+@pytest.mark.clause("O-2")
 def test_the_same_grid_after_a_restructure_keeps_its_numbers(night: eegarchive.EditableArchive) -> None:
     night.mask(keep_epochs="3-4,7")
     night.restructure()

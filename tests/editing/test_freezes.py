@@ -15,6 +15,7 @@ from editing.referee import PSG, assert_samples, epochs, findings, masked_number
 FPZ = "EEG Fpz-Cz"
 
 
+@pytest.mark.clause("O-8")
 def test_a_thaw_gives_back_all_that_was_frozen(psg: Path) -> None:
     with eegarchive.edit(psg) as night:
         night.add_annotations([60], [30], ["N2"])
@@ -80,6 +81,7 @@ def test_tags_that_can_be(psg: Path, tag: str) -> None:
         assert_samples(archive, PSG, PSG.segments)
 
 
+@pytest.mark.clause("F-7")
 @pytest.mark.parametrize(
     ("tag", "message"),
     [
@@ -170,6 +172,7 @@ def test_the_recording_itself_cannot_be_removed(psg: Path) -> None:
     assert findings(psg) == []
 
 
+@pytest.mark.clause("F-7")
 def test_removing_says_what_could_be_freed(psg: Path) -> None:
     noise = np.random.default_rng(1).normal(size=30_000)
     with eegarchive.edit(psg) as night:

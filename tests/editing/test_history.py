@@ -25,6 +25,7 @@ def parameters(night: eegarchive.Archive) -> list[dict[str, Any]]:
     return [json.loads(text, parse_constant=refuse) for text in night.history["parameters"]]
 
 
+@pytest.mark.clause("O-1")
 def test_every_operation_is_a_row_with_its_parameters(psg: Path, tmp_path: Path) -> None:
     (tmp_path / "alice.eannot").write_text("W\nN2\n")
     with eegarchive.edit(psg) as night:
@@ -113,6 +114,7 @@ def test_the_history_says_when_and_with_what(psg: Path, monkeypatch: pytest.Monk
         assert {name: values[-1] for name, values in archive.history.columns().items()} == row
 
 
+@pytest.mark.clause("O-7")
 def test_filters_record_what_they_are_designed_from(psg: Path) -> None:
     pytest.importorskip("mne")
     with eegarchive.edit(psg) as night:

@@ -63,7 +63,7 @@ def left(night: eegarchive.EditableArchive) -> list[int]:
         ({"flip": True, "clear": True}, list(range(1, 11))),
         ({}, list(range(1, 11))),
     ],
-    ids=str,
+    ids=lambda value: str(value).partition(" at 0x")[0],
 )  # fmt: skip
 def test_mask_leaves(night: eegarchive.EditableArchive, mask: dict[str, Any], expected: list[int]) -> None:
     report = night.mask(**mask)
@@ -74,7 +74,7 @@ def test_mask_leaves(night: eegarchive.EditableArchive, mask: dict[str, Any], ex
 
 def test_masks_add_up_and_each_says_what_it_changed(night: eegarchive.EditableArchive) -> None:
     assert str(night.mask(keep="N2")) == "6 epochs masked; 4 of 10 are left"
-    assert str(night.mask(drop_epochs=[3, 5])) == "1 epochs masked; 3 of 10 are left"
+    assert str(night.mask(drop_epochs=[3, 5])) == "1 epoch masked; 3 of 10 are left"
     assert left(night) == [4, 6, 9]
     assert str(night.mask(keep="R")) == "3 epochs masked; 0 of 10 are left"
     assert str(night.mask(flip=True)) == "0 epochs masked, 10 unmasked; 10 of 10 are left"
@@ -84,6 +84,7 @@ def test_masks_add_up_and_each_says_what_it_changed(night: eegarchive.EditableAr
     assert str(night.mask(clear=True)) == "0 epochs masked, 5 unmasked; 10 of 10 are left"
 
 
+@pytest.mark.clause("O-3")
 def test_first_and_random_count_only_what_is_left(night: eegarchive.EditableArchive) -> None:
     night.mask(drop_epochs="1-3")
     night.mask(first=4)
@@ -144,6 +145,8 @@ def test_numbers_stay_those_of_the_recording(night: eegarchive.EditableArchive) 
         ({"keep_times": (60, float("inf"))}, "times 60-inf s"),
         ({"drop_times": (300, 400)}, "no epoch lies in 300-400 s"),
         ({"first": 11}, "11 epochs were asked for; 10 aren't masked"),
+        ({"first": 3, "random": 5}, "the first epochs, or random ones"),
+        ({"keep": []}, "no kind of annotation is named"),
     ],
     ids=str,
 )  # fmt: skip
@@ -194,6 +197,7 @@ ANNOTATIONS = st.lists(
 PATTERNS = st.lists(st.sampled_from([*NAMES, "*", "Spike*", "*2", "N?", "*o*s*"]), min_size=1, max_size=3)
 
 
+@pytest.mark.clause("O-3")
 @settings(max_examples=300, deadline=None)
 @given(
     events=ANNOTATIONS,
@@ -251,6 +255,7 @@ def test_masks_by_annotation_are_the_referees(
             assert masked_numbers(night) == expected
 
 
+@pytest.mark.clause("O-3")
 @settings(max_examples=100, deadline=None)
 @given(
     times=st.tuples(HALVES, HALVES).filter(lambda pair: pair[0] < pair[1]),

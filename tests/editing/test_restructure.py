@@ -71,6 +71,7 @@ def test_times_still_count_from_the_recordings_start(night: eegarchive.EditableA
         night.read(["EEG Fpz-Cz"], 110.0, 160.0)
 
 
+@pytest.mark.clause("O-4")
 def test_without_masked_epochs_nothing_is_dropped(apnoea: eegarchive.EditableArchive) -> None:
     apnoea.set_epochs(60)
     before = apnoea.digest
@@ -104,6 +105,7 @@ def test_an_overlapping_epoch_that_stays_keeps_its_time(night: eegarchive.Editab
     assert_samples(night, PSG, segments(night))
 
 
+@pytest.mark.clause("O-4")
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), recording=st.sampled_from(RECORDINGS))
 def test_any_restructures_are_the_referees(
@@ -145,6 +147,7 @@ def test_any_restructures_are_the_referees(
             assert_samples(night, recording, before)
 
 
+@pytest.mark.clause("O-4")
 def test_one_unmasked_epoch_keeps_a_whole_record_as_luna_does(night: eegarchive.EditableArchive) -> None:
     """30-s records, 2-s epochs: for one epoch the record stays."""
     night.set_epochs(2)

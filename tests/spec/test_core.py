@@ -402,7 +402,7 @@ def test_unknown_members_and_attributes_are_no_errors(small: Path) -> None:
                 objects.write_table(h5, h5["history"][()]), h5[path.rpartition("/")[0] or "/"], "later"
             )
         objects.create_group(h5, "and_a_group")
-        for path in ("/", "/edf", "/signals", "/freezes/source", "/edf/channels"):
+        for path in ("/", "/edf", "/freezes", "/freezes/source", "/edf/channels"):
             objects.write_attribute(h5[path], "later", 7)
     found = findings(small)
     assert {(finding.severity, finding.path) for finding in found} == {

@@ -25,6 +25,7 @@ from .faults import (
     disk_full,
     input_output,
 )
+from .processes import other_process
 from .test_crashes import files, put
 
 TRIED = ["several", "shrink", "freeze"]
@@ -212,3 +213,21 @@ def test_ctrl_c_at_any_step_gives_the_old_or_the_new_archive(
         assert path.read_bytes() in (old, new), (step, call)
         transaction.recover(path, 1.0)
         assert files(tmp_path).keys() == {"night.h5"}, (step, call)
+
+
+FAILING_READS = """
+from tests.transactions.faults import Fault, FaultyDisk, input_output
+for step in range(2, 14):
+    with FaultyDisk(Fault(step, error=input_output, lasting=False), ("read_at",)):
+        try:
+            nights.OPERATIONS["freeze"].change(path)
+        except (OSError, eegarchive.EEGArchiveError):
+            say(step)
+"""
+
+
+def test_a_process_that_had_errors_of_the_disk_ends_in_peace(night: Path) -> None:
+    """HDF5's buffers, once kept by the frames of an exception, crashed the interpreter at its end."""
+    with other_process(FAILING_READS, night) as other:
+        assert [other.hear() for _ in range(12)] == [str(step) for step in range(2, 14)]
+        assert other.ended_well()

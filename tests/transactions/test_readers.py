@@ -151,6 +151,7 @@ def test_a_child_that_was_forked_before_an_edit_sees_it(night: Path) -> None:
         old = archive.digest
         child = os.fork()
         if not child:
+            os.close(going)
             os.read(go, 1)
             os._exit(0 if archive.digest != old and "N2" in archive.freezes else 1)
         copy_and_freeze(night)
@@ -166,6 +167,7 @@ def test_a_child_that_was_forked_inside_an_edit_keeps_no_lock(night: Path) -> No
         edited.freeze("N2")
         child = os.fork()
         if not child:
+            os.close(going)
             os.read(go, 1)
             os._exit(0)
     with eegarchive.open(night) as archive:
@@ -185,6 +187,7 @@ with eegarchive.edit(path) as night:
     night.add_signal("computed", nights.noise(2_748), 0.25)
     child = os.fork()
     if not child:
+        night._edited.h5.flush()
         sys.exit()
     os.waitpid(child, 0)
     night.add_signal("more", nights.noise(2_748)[::-1], 0.25)
