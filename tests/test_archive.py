@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import eegarchive
-from eegarchive.storage import container
+from eegarchive.storage import handles
 
 DATA = Path(__file__).parent / "data"
 
@@ -334,7 +334,7 @@ def test_an_open_archive_keeps_no_writer_waiting(psg: Path) -> None:
 
 
 def test_a_file_that_is_being_written_is_not_read(psg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(handles, "WAIT_SECONDS", 0.1)
     with open(psg, "rb+") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
         with pytest.raises(eegarchive.EEGArchiveError, match=rf"open for writing in .*process {os.getpid()}"):

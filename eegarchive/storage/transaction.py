@@ -67,13 +67,19 @@ class Transaction:
         OSError
             For one, if the disk is full.
         """
-        if self._pages.failure is not None:
-            with _naming(self.path):
-                raise self._pages.failure
+        failure = self._pages.failure
+        if failure is None:
+            return
+        if isinstance(failure, OSError) and failure.errno:  # a new one: what HDF5 made of it hangs on to it
+            raise OSError(failure.errno, failure.strerror, str(self.path)) from None
+        raise failure
 
     @contextlib.contextmanager
     def _stop_between_calls(self) -> Iterator[None]:
-        """Keep Ctrl-C out of HDF5's calls to us: there it only marks the edit as failed."""
+        """Let Ctrl-C end the edit, and keep it out of HDF5's calls to us: there it only marks the edit as failed.
+
+        It does so everywhere, since Python itself loses one that comes in a weak reference's callback.
+        """
         if (
             threading.current_thread() is not threading.main_thread()
             or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
@@ -82,9 +88,9 @@ class Transaction:
             return
 
         def handle(number: int, frame: FrameType | None) -> None:
+            self._pages.failure = self._pages.failure or KeyboardInterrupt()
             while frame is not None:
                 if frame.f_code in _CALLED_BY_HDF5:
-                    self._pages.failure = self._pages.failure or KeyboardInterrupt()
                     return
                 frame = frame.f_back
             raise KeyboardInterrupt
@@ -121,7 +127,8 @@ class Transaction:
                 raise EEGArchiveError(
                     f"{self.path}: an edit ends in the process that it began in, not in a fork"
                 )
-            self._write_tail()
+            if not self._write_tail():
+                return
             self._keep_readers_out()
             kept = Journal(self._old_size, self._pages.size, self._pages_to_keep(self._pages.size))
         except BaseException:
@@ -129,8 +136,8 @@ class Transaction:
             raise
         self._overwrite(kept)
 
-    def _write_tail(self) -> None:
-        """Bring all that is new behind the file's old part, where nobody looks."""
+    def _write_tail(self) -> bool:
+        """Bring all that is new behind the file's old part, where nobody looks; whether there is anything new."""
         pages = self._pages
         try:
             self.h5.close()
@@ -140,11 +147,14 @@ class Transaction:
         self.check()
         pages.drop_unchanged()
         end = pages.size
+        if not pages.changed and (end, pages.written) == (self._old_end, pages.kept):
+            return False
         pages.seek(end)
         pages.write(memoryview(seal.line(self._new_digits(end))))
         disk.sync(self._descriptor)
         self.check()
         self._whole_size = os.fstat(self._descriptor).st_size
+        return True
 
     def _keep_readers_out(self) -> None:
         """Take the archive's lock for ourselves.

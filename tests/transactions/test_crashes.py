@@ -74,6 +74,7 @@ def put(folder: Path, found: dict[str, bytes]) -> None:
         (folder / name).write_bytes(raw)
 
 
+@pytest.mark.clause("C-13", "J-1", "J-3", "J-6", "J-8")
 @pytest.mark.parametrize("name", nights.OPERATIONS)
 def test_after_a_crash_at_any_step_whoever_opens_the_archive_finds_the_old_or_the_new_one(
     prepared: dict[str, bytes], tmp_path: Path, name: str, read_only: ReadOnly
@@ -102,6 +103,7 @@ def test_after_a_crash_at_any_step_whoever_opens_the_archive_finds_the_old_or_th
             assert files(tmp_path) == left, fault
 
 
+@pytest.mark.clause("J-6")
 @pytest.mark.parametrize("name", ["several", "shrink"])
 def test_a_crash_while_a_crash_is_undone_can_be_undone(
     prepared: dict[str, bytes], tmp_path: Path, name: str

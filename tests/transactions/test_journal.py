@@ -93,6 +93,7 @@ def broken(raw: bytes) -> Iterator[bytes]:
     yield random.Random(1).randbytes(10_000)
 
 
+@pytest.mark.clause("J-4", "J-7")
 @pytest.mark.parametrize("moment", ["old", "half", "new"])
 def test_a_damaged_journal_is_refused_or_not_needed(
     cut_off: CutOff, moment: str, read_only: ReadOnly, monkeypatch: pytest.MonkeyPatch
@@ -103,6 +104,7 @@ def test_a_damaged_journal_is_refused_or_not_needed(
         cut_off.check_refused_or_right(moment, raw, read_only)
 
 
+@pytest.mark.clause("J-5", "J-7")
 @pytest.mark.parametrize("other", ["another archive", "another edit", "a later edit"])
 @pytest.mark.parametrize("moment", ["old", "half", "new"])
 def test_the_journal_of_something_else_is_set_aside(
@@ -160,6 +162,7 @@ def test_a_journal_and_its_archive_can_be_moved_together(cut_off: CutOff, tmp_pa
     assert moved.read_bytes() == cut_off.ways.old
 
 
+@pytest.mark.clause("J-5")
 def test_an_archive_restored_from_a_copy_wins_over_an_old_journal(cut_off: CutOff) -> None:
     """The old archive, or the new one, in the place of the half-written one: both are what they were."""
     for raw, content in ((cut_off.ways.old, cut_off.ways.old_content),):

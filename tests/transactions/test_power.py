@@ -26,6 +26,7 @@ def after_power_failure(folder: Path, change: nights.Change, fault: Fault, rng: 
     put(folder, volume.after_power_failure(rng))
 
 
+@pytest.mark.clause("J-3")
 @pytest.mark.parametrize("name", ["several", "shrink", "add_much", "remove_freeze"])
 def test_after_a_power_failure_at_any_step_the_archive_is_the_old_or_the_new_one(
     prepared: dict[str, bytes], tmp_path: Path, name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import eegarchive
-from eegarchive.storage import locks
+from eegarchive.storage import handles, locks
 
 from . import nights
 from .faults import Fault
@@ -36,6 +37,7 @@ def in_a_child(check: Callable[[], bool]) -> bool:
     """Whether something holds in a forked child."""
     child = os.fork()
     if not child:
+        signal.alarm(60)  # rather than hang
         try:
             os._exit(0 if check() else 1)
         except BaseException:
@@ -151,6 +153,7 @@ def test_a_child_that_was_forked_before_an_edit_sees_it(night: Path) -> None:
         old = archive.digest
         child = os.fork()
         if not child:
+            signal.alarm(60)
             os.close(going)
             os.read(go, 1)
             os._exit(0 if archive.digest != old and "N2" in archive.freezes else 1)
@@ -167,6 +170,7 @@ def test_a_child_that_was_forked_inside_an_edit_keeps_no_lock(night: Path) -> No
         edited.freeze("N2")
         child = os.fork()
         if not child:
+            signal.alarm(60)
             os.close(going)
             os.read(go, 1)
             os._exit(0)
@@ -277,6 +281,7 @@ with h5py.File(path) as file:
 """
 
 
+@pytest.mark.clause("J-2")
 def test_plain_h5py_sees_the_old_file_and_keeps_the_commit_waiting(night: Path) -> None:
     with eegarchive.open(night) as archive:
         count = len(archive.freezes)
@@ -340,6 +345,7 @@ with eegarchive.edit(path) as night:
 """
 
 
+@pytest.mark.clause("J-2")
 def test_a_second_writer_waits_or_hears_who_is_there(night: Path) -> None:
     with other_process(EDITOR, night) as first:
         assert first.hear() == "begun"
@@ -357,6 +363,7 @@ def test_a_second_writer_waits_or_hears_who_is_there(night: Path) -> None:
         assert {"mine", "yours"} <= set(archive.freezes)
 
 
+@pytest.mark.clause("J-6")
 def test_a_left_over_journal_where_one_may_not_write_is_respected_and_left(
     prepared: dict[str, bytes], night: Path
 ) -> None:
@@ -402,6 +409,7 @@ def write_half(path: Path, old: bytes) -> None:
     crash(path, change, Fault(log.index("create") + 7, "sectors"))
 
 
+@pytest.mark.clause("J-1")
 def test_an_exception_inside_leaves_the_file_byte_for_byte(night: Path) -> None:
     old = night.read_bytes()
     with pytest.raises(ZeroDivisionError), eegarchive.edit(night) as edited:
@@ -449,6 +457,7 @@ def test_an_operation_that_fails_has_changed_nothing_and_the_edit_goes_on(night:
         assert "N2" in archive.freezes
 
 
+@pytest.mark.clause("J-9")
 def test_an_archive_that_is_replaced_while_it_is_open_is_read_anew(
     night: Path, prepared: dict[str, bytes]
 ) -> None:
@@ -517,3 +526,17 @@ def test_an_archive_that_is_renamed_inside_an_edit_is_not_changed(night: Path) -
         edited.freeze("N2")
         night.rename(moved)
     assert files(night.parent) == {"moved.h5": old}
+
+
+@pytest.mark.clause("J-2")
+def test_a_reader_lets_a_waiting_commit_go_first(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handles, "GIVE_WAY_SECONDS", 60.0)
+    has_read = threading.Event()
+    with eegarchive.open(night) as archive:
+        reader = threading.Thread(target=lambda: (archive.digest, has_read.set()))
+        with locks.only_writer(night, 0.0):
+            locks.announce_commit(night)
+            reader.start()
+            assert not has_read.wait(0.3)
+        assert has_read.wait(30)
+        reader.join()

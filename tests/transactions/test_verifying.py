@@ -33,6 +33,7 @@ def cut_off(path: Path, after: int) -> None:
     crash(path, change, Fault(begun + after))
 
 
+@pytest.mark.clause("J-8")
 def test_an_edit_that_is_under_way_is_no_finding(night: Path, read_only: ReadOnly) -> None:
     size = night.stat().st_size
     with other_process(EDITOR, night) as editor:
@@ -68,6 +69,7 @@ def test_a_crash_in_the_commit_is_undone(night: Path) -> None:
     assert files(night.parent) == {"night.h5": old}
 
 
+@pytest.mark.clause("J-8")
 @pytest.mark.parametrize(("after", "path"), [(0, "tail"), (6, "journal")])
 def test_what_a_crash_left_is_a_warning_where_one_may_not_write(
     night: Path, read_only: ReadOnly, after: int, path: str, monkeypatch: pytest.MonkeyPatch
