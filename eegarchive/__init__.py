@@ -1,30 +1,140 @@
-"""eegarchive: one EEG or sleep recording session, one HDF5 file."""
+"""eegarchive: one EEG or sleep recording session, one HDF5 file.
+
+What is named here is imported when it is first used, so that a command loads no more than it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from eegarchive._version import __version__
-from eegarchive.archive import Archive
-from eegarchive.archive import open_archive as open
-from eegarchive.batch import BatchReport, convert_many
-from eegarchive.check import Finding
-from eegarchive.compact import CompactReport, compact, recode
-from eegarchive.convert import ConvertReport, convert
-from eegarchive.diff import Difference, diff
-from eegarchive.editing import EditableArchive, ThawReport, edit
-from eegarchive.errors import (
-    EDFError,
-    EEGArchiveError,
-    InvalidArchive,
-    NotInArchive,
-    OddInput,
-    TargetExists,
-    UnsafeArchive,
-    UnsupportedVersion,
-    VerificationFailed,
-)
-from eegarchive.export import ExportReport, export, export_annotations
-from eegarchive.history import Operation, history
-from eegarchive.storage.locks import Locked
-from eegarchive.summary import summarize
-from eegarchive.verify import verify
+
+if TYPE_CHECKING:
+    from eegarchive.archive import (
+        Archive as Archive,
+    )
+    from eegarchive.archive import (
+        open_archive as open,
+    )
+    from eegarchive.batch import (
+        BatchReport as BatchReport,
+    )
+    from eegarchive.batch import (
+        convert_many as convert_many,
+    )
+    from eegarchive.check import Finding as Finding
+    from eegarchive.compaction import (
+        CompactReport as CompactReport,
+    )
+    from eegarchive.compaction import (
+        compact as compact,
+    )
+    from eegarchive.compaction import (
+        recode as recode,
+    )
+    from eegarchive.conversion import (
+        ConvertReport as ConvertReport,
+    )
+    from eegarchive.conversion import (
+        convert as convert,
+    )
+    from eegarchive.differences import (
+        Difference as Difference,
+    )
+    from eegarchive.differences import (
+        diff as diff,
+    )
+    from eegarchive.editing import (
+        EditableArchive as EditableArchive,
+    )
+    from eegarchive.editing import (
+        ThawReport as ThawReport,
+    )
+    from eegarchive.editing import (
+        edit as edit,
+    )
+    from eegarchive.errors import (
+        EDFError as EDFError,
+    )
+    from eegarchive.errors import (
+        EEGArchiveError as EEGArchiveError,
+    )
+    from eegarchive.errors import (
+        InvalidArchive as InvalidArchive,
+    )
+    from eegarchive.errors import (
+        NotInArchive as NotInArchive,
+    )
+    from eegarchive.errors import (
+        OddInput as OddInput,
+    )
+    from eegarchive.errors import (
+        TargetExists as TargetExists,
+    )
+    from eegarchive.errors import (
+        UnsafeArchive as UnsafeArchive,
+    )
+    from eegarchive.errors import (
+        UnsupportedVersion as UnsupportedVersion,
+    )
+    from eegarchive.errors import (
+        VerificationFailed as VerificationFailed,
+    )
+    from eegarchive.exporting import (
+        ExportReport as ExportReport,
+    )
+    from eegarchive.exporting import (
+        export as export,
+    )
+    from eegarchive.exporting import (
+        export_annotations as export_annotations,
+    )
+    from eegarchive.lineage import (
+        Operation as Operation,
+    )
+    from eegarchive.lineage import (
+        history as history,
+    )
+    from eegarchive.storage.locks import Locked as Locked
+    from eegarchive.summary import summarize as summarize
+    from eegarchive.verification import verify as verify
+
+#: Where each public name is defined, and under which name if it is another.
+_HOMES = {
+    "Archive": "archive",
+    "BatchReport": "batch",
+    "CompactReport": "compaction",
+    "ConvertReport": "conversion",
+    "Difference": "differences",
+    "EDFError": "errors",
+    "EEGArchiveError": "errors",
+    "EditableArchive": "editing",
+    "ExportReport": "exporting",
+    "Finding": "check",
+    "InvalidArchive": "errors",
+    "Locked": "storage.locks",
+    "NotInArchive": "errors",
+    "OddInput": "errors",
+    "Operation": "lineage",
+    "TargetExists": "errors",
+    "ThawReport": "editing",
+    "UnsafeArchive": "errors",
+    "UnsupportedVersion": "errors",
+    "VerificationFailed": "errors",
+    "compact": "compaction",
+    "convert": "conversion",
+    "convert_many": "batch",
+    "diff": "differences",
+    "edit": "editing",
+    "export": "exporting",
+    "export_annotations": "exporting",
+    "history": "lineage",
+    "open": "archive:open_archive",
+    "recode": "compaction",
+    "summarize": "summary",
+    "verify": "verification",
+}
 
 __all__ = [
     "Archive",
@@ -61,3 +171,15 @@ __all__ = [
     "summarize",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, own = _HOMES[name].partition(":")
+    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{module}"), own or name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

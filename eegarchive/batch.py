@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eegarchive.archive import Archive
-from eegarchive.convert import ConvertReport, convert
-from eegarchive.errors import EEGArchiveError, TargetExists
-from eegarchive.export import Progress
-from eegarchive.history import operations
+from eegarchive.conversion import ConvertReport, convert
+from eegarchive.errors import EEGArchiveError, TargetExists, describe
+from eegarchive.exporting import Progress
 from eegarchive.layout import SUFFIX
+from eegarchive.lineage import operations
 from eegarchive.storage import seal
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.workers import limit_cores, num_cores
@@ -271,13 +271,6 @@ def _refuse_without(annotations: Path | None, target: Path) -> None:
             f"{target}: exists, without the annotations of {annotations}; import them "
             "(eegarchive annotations ARCHIVE import FILE), or overwrite (--overwrite)"
         )
-
-
-def describe(error: EEGArchiveError | OSError) -> str:
-    """One line for people: our own message, or the system's with the file first."""
-    if isinstance(error, EEGArchiveError) or not error.strerror:
-        return str(error).partition("\n")[0]
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def is_archive_of(target: Path, source: Path) -> bool:

@@ -22,7 +22,7 @@ import numpy as np
 
 from eegarchive import digest, layout
 from eegarchive.errors import EEGArchiveError, UnsafeArchive, UnsupportedVersion
-from eegarchive.export import rebuilt_sha256
+from eegarchive.exporting import rebuilt_sha256
 from eegarchive.state import State, Table, pieces_by_signal
 from eegarchive.storage import guard, virtual
 from eegarchive.storage.container import ArchiveFile

@@ -43,3 +43,10 @@ class VerificationFailed(EEGArchiveError):
 
 class OddInput(UserWarning):
     """Something in the input bends its standard; it was kept as it is."""
+
+
+def describe(error: EEGArchiveError | OSError) -> str:
+    """One line for people: our own message, or the system's with the file first."""
+    if isinstance(error, EEGArchiveError) or not error.strerror:
+        return str(error).partition("\n")[0]
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eegarchive.archive import Archive
-from eegarchive.diff import caches, same_cache
+from eegarchive.differences import caches, same_cache
 from eegarchive.layout import STATE_DIGEST
 from eegarchive.savings import compact_savings
 from eegarchive.state import Signal, State

@@ -355,6 +355,21 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_help_loads_no_library_of_numbers() -> None:
+    code = "import sys, eegarchive.cli; print([m for m in ('numpy', 'h5py') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    code = "import eegarchive; print([n for n in eegarchive.__all__ if getattr(eegarchive, n) is None])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+    assert set(eegarchive.__all__) <= set(dir(eegarchive))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        eegarchive.nothing  # noqa: B018
+
+
 def test_asking_for_versions_imports_nothing_heavy() -> None:
     code = "import sys; from eegarchive import provenance; provenance.versions(); print('mne' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

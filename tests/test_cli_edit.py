@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 import eegarchive
 from eegarchive.cli import VERBS, main
-from eegarchive.export import bytes_to_export
+from eegarchive.exporting import bytes_to_export
 from eegarchive.scoring import read_events
 
 DATA = Path(__file__).parent / "data"

@@ -27,7 +27,7 @@ import eegarchive
 from eegarchive import digest
 from eegarchive.check import Checker, Finding
 from eegarchive.cli import main
-from eegarchive.compact import bytes_to_compact, compact, recode
+from eegarchive.compaction import bytes_to_compact, compact, recode
 from eegarchive.errors import EEGArchiveError, InvalidArchive, VerificationFailed
 from eegarchive.savings import compact_savings
 from eegarchive.storage import codec, disk, journal, objects, seal
@@ -700,9 +700,9 @@ def test_a_kill_at_any_moment_leaves_a_whole_archive(child: None, worked: Path) 
 
 FULL = """
 import resource, sys
-import eegarchive.compact as _
+import eegarchive.compaction as _
 from eegarchive import EEGArchiveError
-from eegarchive.compact import compact
+from eegarchive.compaction import compact
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
     compact(sys.argv[1])

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import eegarchive
 from eegarchive import compare
-from eegarchive.diff import (
+from eegarchive.differences import (
     AnnotationsChange,
     Difference,
     EpochsChange,

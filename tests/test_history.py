@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import eegarchive
 from eegarchive.errors import InvalidArchive, NotInArchive
-from eegarchive.history import Operation, history, operations
 from eegarchive.layout import HISTORY_COLUMNS
+from eegarchive.lineage import Operation, history, operations
 from eegarchive.storage import objects
 
 

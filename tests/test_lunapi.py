@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import eegarchive
-from eegarchive.export import export_annotations
+from eegarchive.exporting import export_annotations
 
 lunapi = pytest.importorskip("lunapi", reason="lunapi isn't installed")
 SOURCE = Path(__file__).parent / "data" / "edf_sleep_psg_30s_records.edf"

@@ -50,9 +50,7 @@ class _Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
     def invoke(self, context: click.Context) -> Any:
-        from eegarchive.batch import describe
-        from eegarchive.errors import EEGArchiveError, OddInput
-        from eegarchive.storage.guard import printable
+        from eegarchive.errors import EEGArchiveError, OddInput, describe
 
         try:
             with warnings.catch_warnings():
@@ -62,6 +60,8 @@ class _Verbs(click.Group):
         except (EEGArchiveError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
+            from eegarchive.storage.guard import printable
+
             click.echo(f"eegarchive: error: {printable(describe(error))}", err=True)
             context.exit(1)
 

@@ -9,15 +9,17 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from eegarchive.editing import WAIT_SECONDS, EditableArchive
-from eegarchive.export import Progress
-from eegarchive.operations.signals import electric
-from eegarchive.state import Signal
 from eegarchive.storage.guard import printable
+from eegarchive.storage.locks import EDIT_WAIT_SECONDS
+
+if TYPE_CHECKING:
+    from eegarchive.editing import EditableArchive
+    from eegarchive.exporting import Progress
+    from eegarchive.state import Signal
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -25,7 +27,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 timeout_option: Callable[[_Command], _Command] = click.option(
     "--timeout",
     type=click.FloatRange(min=0),
-    default=WAIT_SECONDS,
+    default=EDIT_WAIT_SECONDS,
     show_default=True,
     metavar="SECONDS",
     help="How long to wait for others who write or read the archive.",
@@ -131,6 +133,8 @@ def computed_signals(
     night: EditableArchive, channels: Sequence[str], lowest_rate: float = 0.0
 ) -> list[Signal]:
     """The signals that a filter or a new rate is for: these, or the ones that it takes if none is named."""
+    from eegarchive.operations.signals import electric  # other verbs do without
+
     return [night.signals[name] for name in channels or electric(night.draft, lowest_rate)]
 
 

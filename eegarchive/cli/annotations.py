@@ -17,7 +17,7 @@ from eegarchive.cli._shared import (
     timeout_option,
 )
 from eegarchive.editing import edit
-from eegarchive.export import export_annotations
+from eegarchive.exporting import export_annotations
 from eegarchive.operations import counted
 from eegarchive.operations.epochs import DEFAULT_LENGTH
 from eegarchive.scoring import FORMATS

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from eegarchive.cli._shared import bytes_text, progress_bar, timeout_option
-from eegarchive.compact import CompactReport, bytes_to_compact, compact
+from eegarchive.compaction import CompactReport, bytes_to_compact, compact
 from eegarchive.storage.guard import printable
 
 

@@ -8,10 +8,9 @@ from dataclasses import asdict
 import click
 
 from eegarchive.archive import open_archive
-from eegarchive.batch import describe
 from eegarchive.cli._shared import echo_json, json_option, listed
-from eegarchive.diff import Difference, EpochsChange, SegmentsChange, SignalChange, diff
-from eegarchive.errors import EEGArchiveError
+from eegarchive.differences import Difference, EpochsChange, SegmentsChange, SignalChange, diff
+from eegarchive.errors import EEGArchiveError, describe
 from eegarchive.operations import counted
 from eegarchive.operations.masks import ranges_text
 from eegarchive.storage.guard import printable

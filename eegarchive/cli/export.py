@@ -8,7 +8,7 @@ import click
 
 from eegarchive.archive import open_archive
 from eegarchive.cli._shared import overwrite_option, progress_bar, tell
-from eegarchive.export import bytes_to_export, export
+from eegarchive.exporting import bytes_to_export, export
 
 
 @click.command()

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from eegarchive.cli._shared import echo_json, json_option, table
-from eegarchive.history import history
+from eegarchive.lineage import history
 
 _DIGITS = 12
 

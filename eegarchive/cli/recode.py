@@ -8,7 +8,7 @@ import click
 
 from eegarchive.cli._shared import progress_bar, timeout_option
 from eegarchive.cli.compact import sizes_line
-from eegarchive.compact import bytes_to_compact, recode
+from eegarchive.compaction import bytes_to_compact, recode
 from eegarchive.storage.codec import CODECS
 
 

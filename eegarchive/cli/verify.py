@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from eegarchive.batch import describe
 from eegarchive.cli._shared import echo_json, progress_bar
-from eegarchive.errors import EEGArchiveError
+from eegarchive.errors import EEGArchiveError, describe
 from eegarchive.storage.guard import printable
-from eegarchive.verify import bytes_to_check, verify
+from eegarchive.verification import bytes_to_check, verify
 
 
 @click.command()

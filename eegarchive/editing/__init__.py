@@ -13,12 +13,10 @@ from eegarchive.editing.epochs import EpochOperations
 from eegarchive.editing.freezes import FreezeOperations, ThawReport
 from eegarchive.editing.signals import SignalOperations
 from eegarchive.errors import EEGArchiveError
+from eegarchive.storage.locks import EDIT_WAIT_SECONDS
 from eegarchive.storage.transaction import begin
 
 __all__ = ["EditableArchive", "ThawReport", "edit"]
-
-#: How long to wait for another writer, or at the end for readers that other programs are.
-WAIT_SECONDS = 30.0
 
 
 class EditableArchive(EpochOperations, SignalOperations, AnnotationOperations, FreezeOperations):
@@ -30,7 +28,7 @@ class EditableArchive(EpochOperations, SignalOperations, AnnotationOperations, F
 
 
 @contextlib.contextmanager
-def edit(path: str | os.PathLike[str], timeout: float = WAIT_SECONDS) -> Iterator[EditableArchive]:
+def edit(path: str | os.PathLike[str], timeout: float = EDIT_WAIT_SECONDS) -> Iterator[EditableArchive]:
     """Change an archive: all that is done in the `with` block, or nothing if it raises.
 
     Parameters

@@ -25,6 +25,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+#: How long an edit waits for another writer, or at its end for readers that other programs are.
+EDIT_WAIT_SECONDS = 30.0
 _LOCK_SUFFIX = "-lock"
 _COMMIT_WAITS = b"\ncommit\n"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.000_2, 0.02

@@ -98,7 +98,7 @@ def broken(raw: bytes) -> Iterator[bytes]:
 def test_a_damaged_journal_is_refused_or_not_needed(
     cut_off: CutOff, moment: str, read_only: ReadOnly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["eegarchive.verify"], "check_contents", lambda *_: [])
+    monkeypatch.setattr(sys.modules["eegarchive.verification"], "check_contents", lambda *_: [])
     for raw in broken(cut_off.journal):
         assert Journal.decode(raw) is None
         cut_off.check_refused_or_right(moment, raw, read_only)

@@ -103,5 +103,7 @@ def test_damage_is_found_behind_a_left_over_journal_too(
 def check_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child process could write."""
     monkeypatch.setattr(
-        sys.modules["eegarchive.verify"], "check_contents", lambda path, *_: nights.contents_findings(path)
+        sys.modules["eegarchive.verification"],
+        "check_contents",
+        lambda path, *_: nights.contents_findings(path),
     )

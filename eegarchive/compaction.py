@@ -18,22 +18,21 @@ from h5py import h5d, h5p, h5s
 
 from eegarchive import digest
 from eegarchive.errors import EEGArchiveError, InvalidArchive, VerificationFailed
-from eegarchive.export import Progress
+from eegarchive.exporting import Progress
 from eegarchive.layout import ARCHIVE_DIGEST, DATA, SAMPLES_DIGEST
 from eegarchive.storage import guard, locks, objects, seal, virtual
 from eegarchive.storage.codec import CODECS, Codec, codec_of
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.damage import finds_damage
 from eegarchive.storage.files import drop_from_memory, named_failures, new_file
+from eegarchive.storage.locks import EDIT_WAIT_SECONDS
 from eegarchive.storage.objects import read_attribute, read_attributes
 from eegarchive.storage.samples import StoredSamples
 from eegarchive.storage.transaction import locked
 from eegarchive.storage.workers import pool
 from eegarchive.storage.writer import ChunkWriter
-from eegarchive.verify import bytes_to_check, check_contents
+from eegarchive.verification import bytes_to_check, check_contents
 
-#: How long to wait for another writer, and for other programs that read.
-WAIT_SECONDS = 30.0
 _BLOCK_SAMPLES = 2**20
 
 
@@ -60,7 +59,7 @@ def compact(
     path: str | os.PathLike[str],
     *,
     codec: str | None = None,
-    timeout: float = WAIT_SECONDS,
+    timeout: float = EDIT_WAIT_SECONDS,
     progress: Progress | None = None,
 ) -> CompactReport:
     """Rewrite an archive to the smallest file: what no state is made of any more goes, sharing stays.
@@ -126,7 +125,7 @@ def recode(
     path: str | os.PathLike[str],
     codec: str,
     *,
-    timeout: float = WAIT_SECONDS,
+    timeout: float = EDIT_WAIT_SECONDS,
     progress: Progress | None = None,
 ) -> CompactReport:
     """Encode all samples of an archive by another codec, and compact it; no state or digest changes.

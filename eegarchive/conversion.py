@@ -20,7 +20,7 @@ import numpy.typing as npt
 from eegarchive import channels, digest, edf, layout, provenance, recording, records
 from eegarchive.editing import edit
 from eegarchive.errors import EDFError, OddInput, VerificationFailed
-from eegarchive.export import Progress, rebuilt_sha256
+from eegarchive.exporting import Progress, rebuilt_sha256
 from eegarchive.scoring import read_events
 from eegarchive.storage import objects, seal
 from eegarchive.storage.codec import CODECS, PORTABLE, Codec
