@@ -166,7 +166,7 @@ def test_the_page_lists_every_warning_code() -> None:
     page = re.search(r"```codes\n(.*?)```", (ROOT / "spec" / "edf.md").read_text(), re.DOTALL)
     assert page is not None
     used = set()
-    for name in ("edf", "recording", "convert", "tal"):
+    for name in ("edf", "recording", "conversion", "tal"):
         for node in ast.walk(ast.parse((ROOT / "eegarchive" / f"{name}.py").read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 called = (

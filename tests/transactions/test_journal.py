@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +93,25 @@ def broken(raw: bytes) -> Iterator[bytes]:
     yield raw + b"\0"
     yield bytes(len(raw))
     yield random.Random(1).randbytes(10_000)
+
+
+@pytest.mark.clause("J-4", "J-5")
+def test_a_journal_is_read_by_the_page_alone(cut_off: CutOff) -> None:
+    raw = cut_off.journal
+    assert raw[:21] == b"eegarchive-journal 1\n"
+    assert raw[-32:] == hashlib.sha256(raw[:-32]).digest()
+    old_size, new_size, count = struct.unpack("<3Q", raw[21:45])
+    old, new = cut_off.ways.old, cut_off.ways.new
+    assert (old_size, new_size, len(raw)) == (len(old), len(new), 45 + count * 8_200 + 32)
+    found = bytearray(cut_off.left["half"])
+    for at in range(45, len(raw) - 32, 8_200):
+        (number,) = struct.unpack("<Q", raw[at : at + 8])
+        before, after = raw[at + 8 : at + 4_104], raw[at + 4_104 : at + 8_200]
+        place = slice(number * 4_096, number * 4_096 + 4_096)
+        assert (before, after) == (old[place].ljust(4_096, b"\0"), new[place].ljust(4_096, b"\0"))
+        assert all(here in pair for here, *pair in zip(found[place], before, after, strict=False))
+        found[place] = before[: len(found[place])]
+    assert found[:old_size] == old
 
 
 @pytest.mark.clause("J-4", "J-7")
