@@ -15,7 +15,7 @@ import h5py
 import pytest
 
 import eegarchive
-from eegarchive import layout
+from eegarchive import conversion, layout
 from eegarchive.storage import seal
 from eegarchive.storage.codec import CODECS
 
@@ -190,7 +190,7 @@ def test_damage_between_writing_and_reading_back_is_noticed(
             file.seek(20_000)
             file.write(bytes([byte[0] ^ 16]))
 
-    monkeypatch.setattr(sys.modules["eegarchive.conversion"], "drop_from_memory", forget_and_damage)
+    monkeypatch.setattr(conversion, "drop_from_memory", forget_and_damage)
     with pytest.raises((eegarchive.VerificationFailed, eegarchive.InvalidArchive)):
         eegarchive.convert(PSG, tmp_path / "a.h5")
     assert os.listdir(tmp_path) == []

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import eegarchive
-from eegarchive import check
+from eegarchive import check, verification
 from eegarchive.check import Checker, Finding
 from eegarchive.storage import seal
 
@@ -188,7 +188,7 @@ def test_a_crash_while_checking_is_a_finding(psg: Path, monkeypatch: pytest.Monk
 
 
 def test_a_check_that_hangs_is_a_finding(psg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["eegarchive.verification"], "_PATIENCE_SECONDS", 0.001)
+    monkeypatch.setattr(verification, "_PATIENCE_SECONDS", 0.001)
     found = eegarchive.verify(psg)
     assert any("didn't end within" in finding.message for finding in found)
 

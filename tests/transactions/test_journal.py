@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import random
 import struct
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import eegarchive
+from eegarchive import verification
 from eegarchive.storage import journal
 from eegarchive.storage.journal import Journal
 
@@ -119,7 +119,7 @@ def test_a_journal_is_read_by_the_page_alone(cut_off: CutOff) -> None:
 def test_a_damaged_journal_is_refused_or_not_needed(
     cut_off: CutOff, moment: str, read_only: ReadOnly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["eegarchive.verification"], "check_contents", lambda *_: [])
+    monkeypatch.setattr(verification, "check_contents", lambda *_: [])
     for raw in broken(cut_off.journal):
         assert Journal.decode(raw) is None
         cut_off.check_refused_or_right(moment, raw, read_only)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 import eegarchive
+from eegarchive import verification
 from eegarchive.storage import journal
 from eegarchive.storage.journal import Journal
 from eegarchive.storage.pages import PAGE_BYTES
@@ -103,7 +103,7 @@ def test_damage_is_found_behind_a_left_over_journal_too(
 def check_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child process could write."""
     monkeypatch.setattr(
-        sys.modules["eegarchive.verification"],
+        verification,
         "check_contents",
         lambda path, *_: nights.contents_findings(path),
     )
