@@ -21,12 +21,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from transactions.faults import Crash, Fault, FaultyDisk
 
 import eegarchive
 from editing import model
 from editing.model import ModelState, Signal
 from editing.referee import GAPS, PSG, Recording, findings, operations
 from eegarchive.storage import disk
+from eegarchive.storage.transaction import recover
 
 #: What changes something on the disk.
 STEPS = ("write_at", "resize", "sync", "create", "remove", "sync_folder")
@@ -38,7 +40,6 @@ NUMBERS = st.integers(0, 50)
 
 is_editing = precondition(lambda self: self.edit is not None)
 is_idle = precondition(lambda self: self.edit is None)
-can_compact = precondition(lambda self: self.edit is None and hasattr(eegarchive, "compact"))
 
 
 class Stop(Exception):
@@ -141,6 +142,24 @@ class Archives(RuleBasedStateMachine):
             assert self.path.read_bytes() == self.before
             self._undo()
 
+    @is_editing
+    @rule(step=st.integers(0, 60), torn=st.sampled_from(["", "head", "sectors"]))
+    def crash_in_the_commit(self, step: int, torn: str) -> None:
+        """The process ends at some step: whoever opens the archive next finds the old or the new one."""
+        try:
+            with FaultyDisk(Fault(step, torn)):
+                assert self._end() is None
+        except Crash:
+            with eegarchive.open(self.path) as archive:
+                is_new = len(archive.history) != self.committed[2]
+            recover(self.path, 1.0)
+            assert os.listdir(self.path.parent) == [self.path.name]
+            if not is_new:
+                assert self.path.read_bytes() == self.before
+                self._undo()
+                return
+        self.committed = self.now.copy(), dict(self.freezes), self.history
+
     @is_idle
     @rule()
     def open_anew(self) -> None:
@@ -149,7 +168,7 @@ class Archives(RuleBasedStateMachine):
         self.path = self.path.rename(self.path.with_name(f"night {os.urandom(2).hex()}.h5"))
         self.reader = eegarchive.open(self.path)
 
-    @can_compact
+    @is_idle
     @rule()
     def compact(self) -> None:
         assert self.reader is not None
