@@ -143,11 +143,15 @@ class Archives(RuleBasedStateMachine):
             self._undo()
 
     @is_editing
-    @rule(step=st.integers(0, 60), torn=st.sampled_from(["", "head", "sectors"]))
-    def crash_in_the_commit(self, step: int, torn: str) -> None:
+    @rule(
+        step=st.integers(0, 24),
+        torn=st.sampled_from(["", "head", "sectors"]),
+        after=st.sampled_from(["", "create"]),
+    )
+    def crash_in_the_commit(self, step: int, torn: str, after: str) -> None:
         """The process ends at some step: whoever opens the archive next finds the old or the new one."""
         try:
-            with FaultyDisk(Fault(step, torn)):
+            with FaultyDisk(Fault(step, torn, after=after)):
                 assert self._end() is None
         except Crash:
             with eegarchive.open(self.path) as archive:

@@ -51,12 +51,15 @@ class Fault:
         Makes what is raised.
     lasting : bool
         All later steps fail too.
+    after : str
+        Count from the first step of this name on.
     """
 
     step: int
     torn: str = ""
     error: Callable[[], BaseException] = Crash
     lasting: bool = True
+    after: str = ""
 
 
 class FaultyDisk:
@@ -80,10 +83,13 @@ class FaultyDisk:
 
     def _step(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def step(*arguments: Any) -> Any:
-            with self._mutex:
-                number = len(self.log)
-                self.log.append(name)
             fault = self._fault
+            with self._mutex:
+                self.log.append(name)
+                first = 0
+                if fault is not None and fault.after:
+                    first = self.log.index(fault.after) if fault.after in self.log else len(self.log)
+                number = len(self.log) - 1 - first
             if fault is not None and (number == fault.step or (fault.lasting and number > fault.step)):
                 if number == fault.step and name == "write_at":
                     self._tear(fault.torn, real, *arguments)
