@@ -616,3 +616,42 @@ def test_texts_of_an_archive_reach_the_terminal_escaped(night: str) -> None:
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done(*arguments))
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", run("diff", night, f"{night}@source").stdout)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", error("annotations", night, "drop", "--kind", "x"))
+
+
+def test_arrays_are_added_and_written(night: str) -> None:
+    np.save("envelope.npy", np.arange(300, dtype=np.float32))
+    assert done("signals", night, "add", "slow", "envelope.npy", "--rate", 1, "--units", "uV") == (
+        "night.h5: slow added: 300 samples at 1 Hz\n"
+    )
+    np.save("zeros.npy", np.zeros(50, np.int16))
+    assert done("signals", night, "write", FPZ, "zeros.npy", "--start", 100, "--digital") == (
+        f"night.h5: 50 samples of {FPZ} written from 100 on\n"
+    )
+    assert done("signals", night, "write", FPZ, "zeros.npy", "--start", 200, "--rounded").endswith(
+        "written from 200 on, rounded by 0.0469 at most\n"
+    )
+    with eegarchive.open(night) as archive:
+        assert archive.signals["slow"][:].tolist() == list(range(300))
+        assert (archive.signals["slow"].units, archive.signals["slow"].dtype) == ("uV", np.dtype("<f4"))
+        assert not archive.signals[FPZ].digital[100:150].any()
+    Path("text.npy").write_text("no array")
+    np.save("square.npy", np.zeros((2, 2)))
+    np.save("objects.npy", np.array([{}]), allow_pickle=True)
+    for name in ("text.npy", "objects.npy"):
+        assert error("signals", night, "add", "x", name, "--rate", 1) == (
+            f"{name}: isn't a NumPy array of numbers (.npy)"
+        )
+    assert error("signals", night, "add", "x", "square.npy", "--rate", 1) == (
+        "square.npy: expected one array of one dimension"
+    )
+    assert "at 2 Hz this state has 600" in error("signals", night, "add", "x", "envelope.npy", "--rate", 2)
+
+
+def test_one_annotation_is_added(night: str) -> None:
+    assert done("annotations", night, "add", "Arousal", "--onset", 200, "--duration", 4) == (
+        "night.h5: Arousal added at 200 s, to the set user\n"
+    )
+    with eegarchive.open(night) as archive:
+        rows = archive.annotations.columns()
+    at = list(rows["onset"]).index(200.0)
+    assert (rows["duration"][at], rows["kind"][at], rows["set"][at]) == (4.0, "Arousal", "user")

@@ -17,6 +17,7 @@ from eegarchive.cli._shared import (
     timeout_option,
 )
 from eegarchive.editing import edit
+from eegarchive.editing.annotations import DEFAULT_SET
 from eegarchive.exporting import export_annotations
 from eegarchive.operations import counted
 from eegarchive.operations.epochs import DEFAULT_LENGTH
@@ -116,6 +117,25 @@ def export(archive: str, file: Path, annotation_set: str | None, format: str | N
             opened, file, annotation_set=annotation_set, format=format, overwrite=overwrite
         )
     tell(str(file), f"{counted(count, 'annotation')} written")
+
+
+@command.command("add")
+@click.argument("text")
+@click.option("--onset", type=float, required=True, metavar="SECONDS", help="On the recording clock.")
+@click.option("--duration", type=float, default=float("nan"), metavar="SECONDS", help="Unknown if not given.")
+@click.option("--set", "annotation_set", default=DEFAULT_SET, show_default=True, metavar="SET")
+@timeout_option
+@click.pass_obj
+def add(archive: str, text: str, onset: float, duration: float, annotation_set: str, timeout: float) -> None:
+    """Add one annotation.
+
+    \b
+    Example:
+      eegarchive annotations night.h5 add Arousal --onset 3615.5 --duration 4
+    """
+    with edit(archive, timeout) as night:
+        night.add_annotations([onset], [duration], [text], annotation_set=annotation_set)
+    tell(archive, f"{text} added at {onset:.10g} s, to the set {annotation_set}")
 
 
 @command.command("drop")

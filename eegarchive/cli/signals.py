@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from eegarchive.archive import open_archive
@@ -15,9 +17,13 @@ from eegarchive.cli._shared import (
     timeout_option,
 )
 from eegarchive.editing import edit
+from eegarchive.errors import EEGArchiveError
 from eegarchive.layout import EDF_SIGNAL_ATTRIBUTES, SIGNAL_ATTRIBUTES
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.summary import summarize_signals
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _TYPES = {"str": str, "i8": int, "f8": float}
 
@@ -27,7 +33,7 @@ _TYPES = {"str": str, "i8": int, "f8": float}
 @json_option
 @click.pass_context
 def command(context: click.Context, archive: str, as_json: bool) -> None:
-    """List signals; or keep, drop, copy, rename them, or set what they say of themselves.
+    """List signals; or keep, drop, copy, rename, set, write or add them.
 
     A NAME is a signal's name or its label.
 
@@ -36,7 +42,7 @@ def command(context: click.Context, archive: str, as_json: bool) -> None:
       eegarchive signals night.h5
       eegarchive signals night.h5 keep C3 C4
       eegarchive signals night.h5 rename "EEG Fpz-Cz" Fpz-Cz
-      eegarchive signals night.h5 set C3 kind=eeg units=uV
+      eegarchive signals night.h5 add "C3 envelope" envelope.npy --rate 256 --units uV
     """
     context.obj = archive
     if context.invoked_subcommand is not None:
@@ -140,6 +146,66 @@ def set_(archive: str, name: str, values: tuple[str, ...], timeout: float) -> No
         attributes = {key: _typed(key, text, signal.attributes.get(key)) for key, _, text in stated}
         night.set_signal(signal.name, **attributes)
     tell(archive, f"{name} has {', '.join(f'{key}={value}' for key, value in attributes.items())}")
+
+
+@command.command("add")
+@click.argument("label")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--rate", type=float, required=True, metavar="HZ", help="Samples per second.")
+@click.option("--units", default="", metavar="TEXT", help="Unit of the values.")
+@click.option("--kind", metavar="TEXT", help="What it measures; by default what its label tells.")
+@timeout_option
+@click.pass_obj
+def add(
+    archive: str, label: str, file: str, rate: float, units: str, kind: str | None, timeout: float
+) -> None:
+    """Add a signal that was computed elsewhere: a NumPy array (.npy) of as many samples as the state has.
+
+    \b
+    Example:
+      eegarchive signals night.h5 add "C3 envelope" envelope.npy --rate 256 --units uV
+    """
+    values = _load(file)
+    with edit(archive, timeout) as night:
+        new = night.add_signal(label, values, rate, units=units, kind=kind)
+        tell(archive, f"{new.name} added: {len(new)} samples at {rate:g} Hz")
+
+
+@command.command("write")
+@click.argument("name")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--start", type=int, required=True, metavar="N", help="Number of the first sample to replace.")
+@click.option("--digital", is_flag=True, help="The values are as stored, not physical.")
+@click.option("--rounded", is_flag=True, help="Round physical values to the steps that are stored.")
+@timeout_option
+@click.pass_obj
+def write(
+    archive: str, name: str, file: str, start: int, digital: bool, rounded: bool, timeout: float
+) -> None:
+    """Replace a stretch of a signal by a NumPy array (.npy). The recording itself stays in the freeze source.
+
+    \b
+    Example:
+      eegarchive signals night.h5 write C3 clean.npy --start 76800 --rounded
+    """
+    values = _load(file)
+    with edit(archive, timeout) as night:
+        error = night.write_samples(name, start, values, digital=digital, rounded=rounded)
+    largest = f", rounded by {error:.3g} at most" if error else ""
+    tell(archive, f"{len(values)} samples of {name} written from {start} on{largest}")
+
+
+def _load(file: str) -> npt.NDArray[Any]:
+    """The array in a file; nothing is unpickled."""
+    import numpy as np
+
+    try:
+        found: npt.NDArray[Any] = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError):
+        raise EEGArchiveError(f"{file}: isn't a NumPy array of numbers (.npy)") from None
+    if not isinstance(found, np.ndarray) or found.ndim != 1:
+        raise EEGArchiveError(f"{file}: expected one array of one dimension")
+    return found
 
 
 def _typed(key: str, text: str, present: AttributeValue | None) -> AttributeValue:
