@@ -120,38 +120,38 @@ class Draft:
 class DraftStore:
     """Where drafts are read from the file, and put into it again.
 
-    It remembers where the file shows what, so that what an operation left alone is linked and not written
-    again.
+    It remembers what the root shows, so that what an operation left alone stays there and isn't written again:
+    operations make new descriptions, and one that is the same as before has the same name.
     """
 
     def __init__(self, file: EditedFile) -> None:
         self._file = file
-        #: By identity: a signal's description or a table, and the group and name it is shown at.
-        self._shown: dict[int, tuple[Description | Rows, str, str]] = {}
+        #: By identity: the descriptions and tables that the root shows.
+        self._shown: dict[int, Description | Rows] = {}
         #: Whether new samples were stored.
         self.has_stored = False
 
     # -- from the file --------------------------------------------------------------------------
 
-    def load(self, state: State, path: str) -> Draft:
-        """The state at `path` of the file."""
-        signals = {}
-        below = f"{path}/{SIGNALS}" if path else SIGNALS
+    def load(self) -> Draft:
+        """The working state."""
+        state, signals = State(self._file, ""), {}
+        self._shown.clear()
         for name in state.signals:
             found = state.signals.describe(name)
             attributes = {key: value for key, value in found.attributes.items() if key != SAMPLES_DIGEST}
             signals[name] = Description(attributes, found.dtype, found.pieces)
-            self._remember(signals[name], below, name)
+            self._remember(signals[name])
         tables = {}
         for name in STATE_TABLES:
             if name != PIECES:
                 table = state._table(name)
                 tables[name] = Rows(name, table.rows(), table.attributes)
-                self._remember(tables[name], path, name)
+                self._remember(tables[name])
         return Draft(signals, **tables)
 
-    def _remember(self, what: Description | Rows, path: str, name: str) -> None:
-        self._shown[id(what)] = (what, path, name)
+    def _remember(self, what: Description | Rows) -> None:
+        self._shown[id(what)] = what
 
     # -- into the file --------------------------------------------------------------------------
 
@@ -197,29 +197,16 @@ class DraftStore:
         for name in set(guard.names(group)) - set(draft.signals):
             del group[name]
         for name, signal in draft.signals.items():
-            if not self._link(signal, SIGNALS, name):
+            if id(signal) not in self._shown:
                 self._show(group, name, signal)
         pieces = Rows(PIECES, draft.piece_rows())
         for table in (*draft.tables, pieces):
-            if not self._link(table, "", table.name) and not self._is_shown(table):
+            if id(table) not in self._shown and not self._is_shown(table):
                 root = self._file.h5
                 del root[table.name]
                 objects.link(objects.write_table(root, table.rows, table.attributes), root, table.name)
-            self._remember(table, "", table.name)
+            self._remember(table)
         self._file.forget()
-
-    def _link(self, what: Description | Rows, path: str, name: str) -> bool:
-        """Show something at a place, if the file has it already."""
-        if id(what) not in self._shown:
-            return False
-        _, old_path, old_name = self._shown[id(what)]
-        source, target = self._file.group(old_path), self._file.group(path)
-        if guard.address_at(source, old_name) != guard.address_at(target, name):
-            if guard.address_at(target, name) is not None:
-                del target[name]
-            objects.link_again(source, old_name, target, name)
-        self._remember(what, path, name)
-        return True
 
     def _is_shown(self, table: Rows) -> bool:
         """Whether the root's table is equal to this one."""
@@ -237,7 +224,7 @@ class DraftStore:
         else:
             lengths = {data: self._file.stored(data).length for data in {p.data for p in signal.pieces}}
             virtual.create(group, name, signal.dtype, signal.pieces, lengths, signal.attributes)
-        self._remember(signal, SIGNALS, name)
+        self._remember(signal)
 
     def _whole(self, signal: Description) -> str | None:
         """Name of the stored signal that this one is, attributes and all (spec P-5); None if it is to be virtual."""

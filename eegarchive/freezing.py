@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import h5py
 
@@ -12,9 +11,7 @@ from eegarchive.errors import EEGArchiveError, TargetExists
 from eegarchive.layout import (
     CACHE,
     CONTENTS_DIGEST,
-    DATA,
     FREEZES,
-    PIECES,
     RESERVED_TAGS,
     SIGNALS,
     SOURCE_FREEZE,
@@ -22,7 +19,8 @@ from eegarchive.layout import (
     STATE_TABLES,
     TAG_PATTERN,
 )
-from eegarchive.state import Table, no_such_freeze
+from eegarchive.savings import needed_bytes
+from eegarchive.state import no_such_freeze
 from eegarchive.storage import guard, objects
 from eegarchive.storage.container import EditedFile
 from eegarchive.storage.objects import read_attribute
@@ -134,10 +132,10 @@ def remove(file: EditedFile, tag: str) -> int:
         raise no_such_freeze(str(file.path), tag, tags(file))
     if tag == SOURCE_FREEZE:
         raise EEGArchiveError(f"{file.path}: the freeze {tag!r} is the recording itself and can't be removed")
-    before = _stored_bytes(file)
+    before = needed_bytes(file)
     del file.group(FREEZES)[tag]
     file.forget()
-    return before - _stored_bytes(file)
+    return before - needed_bytes(file)
 
 
 def _addresses(group: h5py.Group, name: str) -> list[tuple[str, int]]:
@@ -149,42 +147,3 @@ def _addresses(group: h5py.Group, name: str) -> list[tuple[str, int]]:
         for path, found in guard.walk(guard.group_at(group, name))
         if isinstance(found, h5py.Dataset)
     ]
-
-
-def _stored_bytes(file: EditedFile) -> int:
-    """Bytes of all that some state is made of, each object once."""
-    sizes: dict[int, int] = {}
-    for path in _state_paths(file):
-        for _, found in guard.walk(file.group(path)):
-            if isinstance(found, h5py.Dataset) and guard.address(found) not in sizes:
-                sizes[guard.address(found)] = object_bytes(found)
-    data = file.group(DATA)
-    for name in used_data(file):
-        stored = guard.dataset_at(data, name)
-        sizes[guard.address(stored)] = object_bytes(stored)
-    return sum(sizes.values())
-
-
-def object_bytes(dataset: h5py.Dataset) -> int:
-    """Bytes that a dataset takes in the file, its header and index included."""
-    info = h5py.h5o.get_info(dataset.id)
-    index = int(info.meta_size.obj.index_size) + int(info.meta_size.obj.heap_size)
-    return int(dataset.id.get_storage_size()) + int(info.hdr.space.total) + index
-
-
-def used_data(file: EditedFile) -> set[str]:
-    """Names of the stored signals that the pieces of some state name."""
-    found: set[str] = set()
-    seen: set[int] = set()
-    for prefix in ("", *(f"{FREEZES}/{tag}/" for tag in tags(file))):
-        table = Table(file, f"{prefix}{PIECES}", STATE_TABLES[PIECES])
-        address = guard.address(file.dataset(prefix.rstrip("/"), PIECES))
-        if address not in seen:
-            found.update(table["data"])
-            seen.add(address)
-    return found
-
-
-def _state_paths(file: EditedFile) -> Iterator[str]:
-    yield SIGNALS
-    yield from (f"{FREEZES}/{tag}" for tag in tags(file))

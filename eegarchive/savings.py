@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 from h5py import h5d, h5g, h5l, h5o
 
-from eegarchive.archive import Archive
 from eegarchive.layout import DATA, FREEZES, PIECES, STATE_TABLES
+from eegarchive.state import State
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.damage import finds_damage
@@ -23,16 +23,23 @@ _SUPERBLOCK_BYTES = 48
 _HEAP_BYTES, _HEAP_HEADER_BYTES = 6_144, 16
 
 
-def compact_savings(archive: Archive) -> int:
+def compact_savings(archive: State) -> int:
     """About how many bytes `compact` would take off an archive; 0 if there is nothing to gain.
 
-    It is what the file has beyond the objects that are reached by some name, each counted once, and the stored
-    signals that some state is made of. Gaps of up to a few kilobytes that every file has count as well.
+    Gaps of up to a few kilobytes that every file has count as well.
     """
     file = archive._file
     with file.reading():
-        needed = _SUPERBLOCK_BYTES + SEAL_BYTES + _bytes_below(file.h5) - _unused_bytes(file)
-        return max(0, os.path.getsize(file.path) - needed)
+        return max(0, os.path.getsize(file.path) - needed_bytes(file))
+
+
+def needed_bytes(file: ArchiveFile) -> int:
+    """About how many bytes an archive needs; for use inside `reading`.
+
+    They are those of the objects that are reached by some name, each counted once, without the stored signals
+    that no state is made of.
+    """
+    return _SUPERBLOCK_BYTES + SEAL_BYTES + _bytes_below(file.h5) - _unused_bytes(file)
 
 
 @finds_damage

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from eegarchive import digest, layout, provenance
 from eegarchive.archive import Archive
 from eegarchive.draft import Draft, DraftStore, Rows
-from eegarchive.state import Description, Signals, State, Table
+from eegarchive.state import Description, Signals, Table
 from eegarchive.storage import objects
 from eegarchive.storage.container import EditedFile
 from eegarchive.storage.objects import AttributeValue, make_rows
@@ -43,7 +43,7 @@ class Session(Archive):
         """The working state as it is now."""
         if self._draft is None:
             with self._edited.reading():
-                self._draft = self._store.load(State(self._edited, ""), "")
+                self._draft = self._store.load()
         return self._draft
 
     def _rows_of(self, name: str) -> Callable[[], Rows]:
