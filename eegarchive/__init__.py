@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from eegarchive.batch import (
         convert_many as convert_many,
     )
-    from eegarchive.check import Finding as Finding
+    from eegarchive.cache import Cache as Cache
+    from eegarchive.cache import Caches as Caches
+    from eegarchive.cache import Computed as Computed
+    from eegarchive.cache import Entry as Entry
+    from eegarchive.cache import Stratified as Stratified
+    from eegarchive.collecting import CollectReport as CollectReport
+    from eegarchive.collecting import collect as collect
     from eegarchive.compaction import (
         CompactReport as CompactReport,
     )
@@ -69,6 +75,7 @@ if TYPE_CHECKING:
     from eegarchive.errors import (
         OddInput as OddInput,
     )
+    from eegarchive.errors import StaleValue as StaleValue
     from eegarchive.errors import (
         TargetExists as TargetExists,
     )
@@ -90,6 +97,7 @@ if TYPE_CHECKING:
     from eegarchive.exporting import (
         export_annotations as export_annotations,
     )
+    from eegarchive.findings import Finding as Finding
     from eegarchive.lineage import (
         Operation as Operation,
     )
@@ -104,24 +112,32 @@ if TYPE_CHECKING:
 _HOMES = {
     "Archive": "archive",
     "BatchReport": "batch",
+    "Cache": "cache",
+    "Caches": "cache",
+    "CollectReport": "collecting",
     "CompactReport": "compaction",
+    "Computed": "cache",
     "ConvertReport": "conversion",
     "Difference": "differences",
     "EDFError": "errors",
     "EEGArchiveError": "errors",
     "EditableArchive": "editing",
+    "Entry": "cache",
     "ExportReport": "exporting",
-    "Finding": "check",
+    "Finding": "findings",
     "InvalidArchive": "errors",
     "Locked": "storage.locks",
     "NotInArchive": "errors",
     "OddInput": "errors",
     "Operation": "lineage",
+    "StaleValue": "errors",
+    "Stratified": "cache",
     "TargetExists": "errors",
     "ThawReport": "editing",
     "UnsafeArchive": "errors",
     "UnsupportedVersion": "errors",
     "VerificationFailed": "errors",
+    "collect": "collecting",
     "compact": "compaction",
     "convert": "conversion",
     "convert_many": "batch",
@@ -139,12 +155,17 @@ _HOMES = {
 __all__ = [
     "Archive",
     "BatchReport",
+    "Cache",
+    "Caches",
+    "CollectReport",
     "CompactReport",
+    "Computed",
     "ConvertReport",
     "Difference",
     "EDFError",
     "EEGArchiveError",
     "EditableArchive",
+    "Entry",
     "ExportReport",
     "Finding",
     "InvalidArchive",
@@ -152,12 +173,15 @@ __all__ = [
     "NotInArchive",
     "OddInput",
     "Operation",
+    "StaleValue",
+    "Stratified",
     "TargetExists",
     "ThawReport",
     "UnsafeArchive",
     "UnsupportedVersion",
     "VerificationFailed",
     "__version__",
+    "collect",
     "compact",
     "convert",
     "convert_many",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from eegarchive.cache import Caches, CacheStore
 from eegarchive.layout import (
     EDF,
     EDF_WARNING_COLUMNS,
@@ -22,11 +23,26 @@ from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import AttributeValue, read_attributes
 
 
-class Freezes(Mapping[str, State]):
+class CachedState(State):
+    """A state of an archive, with the values that were derived from it.
+
+    Attributes
+    ----------
+    cache : Caches
+        Caches by name.
+    """
+
+    def __init__(self, file: ArchiveFile, path: str, store: CacheStore | None = None) -> None:
+        super().__init__(file, path)
+        self.cache = Caches(self, store)
+
+
+class Freezes(Mapping[str, CachedState]):
     """The freezes of an archive by tag; each reads like the archive itself."""
 
-    def __init__(self, file: ArchiveFile) -> None:
+    def __init__(self, file: ArchiveFile, store: CacheStore | None = None) -> None:
         self._file = file
+        self._store = store
 
     def __iter__(self) -> Iterator[str]:
         with self._file.reading():
@@ -44,13 +60,13 @@ class Freezes(Mapping[str, State]):
         with self._file.reading():
             return {tag: read_attributes(self._file.group(f"{FREEZES}/{tag}")) for tag in self}
 
-    def __getitem__(self, tag: str) -> State:
+    def __getitem__(self, tag: str) -> CachedState:
         if tag not in self:
             raise no_such_freeze(str(self._file.path), tag, list(self))
-        return State(self._file, f"{FREEZES}/{tag}")
+        return CachedState(self._file, f"{FREEZES}/{tag}", self._store)
 
 
-class Archive(State):
+class Archive(CachedState):
     """A session's archive, open for reading: its working state, or the freeze it was opened at.
 
     Opening reads no samples. An archive may be used from several threads and after a fork, and pickles
@@ -69,12 +85,12 @@ class Archive(State):
     def __init__(self, path: str | os.PathLike[str], freeze: str | None = None) -> None:
         self._open(ArchiveFile(path), freeze)
 
-    def _open(self, file: ArchiveFile, freeze: str | None) -> None:
+    def _open(self, file: ArchiveFile, freeze: str | None, store: CacheStore | None = None) -> None:
         try:
-            self.freezes = Freezes(file)
+            self.freezes = Freezes(file, store)
             if freeze is not None and freeze not in self.freezes:
                 raise no_such_freeze(str(file.path), freeze, list(self.freezes))
-            super().__init__(file, f"{FREEZES}/{freeze}" if freeze is not None else "")
+            super().__init__(file, f"{FREEZES}/{freeze}" if freeze is not None else "", store)
         except BaseException:
             file.close()
             raise

@@ -12,8 +12,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,12 @@ import h5py
 import numpy as np
 
 from eegarchive import digest, layout
-from eegarchive.errors import EEGArchiveError, UnsafeArchive, UnsupportedVersion
+from eegarchive.check_cache import check_caches
 from eegarchive.exporting import rebuilt_sha256
+from eegarchive.findings import FOREIGN, Findings, Progress, Report
 from eegarchive.state import State, Table, pieces_by_signal
 from eegarchive.storage import guard, virtual
 from eegarchive.storage.container import ArchiveFile
-from eegarchive.storage.damage import HDF5_ERRORS, first_line
 from eegarchive.storage.objects import AttributeValue, read_attributes, read_table
 from eegarchive.storage.samples import Piece, StoredSamples, check_pieces
 from eegarchive.storage.workers import spread
@@ -34,42 +33,8 @@ from eegarchive.storage.workers import spread
 _BLOCK_SAMPLES = 2**20
 _MEMORY_LIMIT = 8 * 2**30
 
-DAMAGED = "the file is damaged: restore it from a copy, or convert the recording again"
-FOREIGN = "the file was written or changed by something else: do not trust it"
 #: The argument of a check whose caller has the file locked.
 NO_LOCK = "--no-lock"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes
-    ----------
-    severity : str
-        "error": data or meaning are affected. "warning": contents agree with their digests, but the
-        file isn't as the specification has it.
-    path : str
-        HDF5 path of the object.
-    message, advice : str
-        What is wrong, and what to do.
-    """
-
-    severity: str
-    path: str
-    message: str
-    advice: str
-
-
-Report = Callable[[Finding], None]
-#: Told the path that is looked at next, or a number of bytes that were read.
-Progress = Callable[[str | int], None]
-
-
-def _advice(error: EEGArchiveError) -> str:
-    if isinstance(error, UnsupportedVersion):
-        return "upgrade eegarchive"
-    return FOREIGN if isinstance(error, UnsafeArchive) else DAMAGED
 
 
 class Checker:
@@ -78,24 +43,9 @@ class Checker:
     def __init__(self, path: Path, report: Report, progress: Progress, locking: bool = True) -> None:
         self._path = path
         self._locking = locking
-        self._report = report
         self._progress = progress
-        self._sound = True
-
-    def _error(self, path: str, message: str, advice: str = DAMAGED) -> None:
-        self._sound = False
-        self._report(Finding("error", guard.printable(path), guard.printable(message), advice))
-
-    @contextlib.contextmanager
-    def _looking_at(self, path: str) -> Iterator[None]:
-        """Turn whatever goes wrong with an object into a finding about it."""
-        self._progress(path)
-        try:
-            yield
-        except EEGArchiveError as error:
-            self._error(path, str(error), _advice(error))
-        except HDF5_ERRORS as error:
-            self._error(path, f"can't be read ({type(error).__name__}: {first_line(error)})")
+        self._found = found = Findings(report, progress)
+        self._error, self._looking_at = found.error, found.looking_at
 
     def run(self) -> None:
         """Check everything; what is wrong goes to the report."""
@@ -107,10 +57,11 @@ class Checker:
         with contextlib.closing(file), file.reading():
             with self._looking_at("/"):
                 self._check_structure(file)
-            if not self._sound:
+            if self._found.errors:
                 return  # what follows would follow links and read sizes that can't be trusted
             self._check_data(file)
             self._check_states(file)
+            check_caches(file, self._found)
             self._check_edf(file)
             with self._looking_at("/"):
                 self._check_totals(file)
@@ -171,9 +122,7 @@ class Checker:
         for name in sorted(known - found):
             self._error(group.name, f"{name!r} is missing")
         for name in sorted(found - known - (optional or set())):
-            self._report(
-                Finding("warning", f"{group.name.rstrip('/')}/{name}", "isn't part of the format", FOREIGN)
-            )
+            self._found.warning(f"{group.name.rstrip('/')}/{name}", "isn't part of the format", FOREIGN)
 
     def _check_attributes(
         self, path: str, found: dict[str, AttributeValue], expected: dict[str, layout.AttributeType]
@@ -186,21 +135,7 @@ class Checker:
                 self._error(path, f"the attribute {name!r} is {type(found[name]).__name__}, expected {kind}")
 
     def _check_widths(self, dataset: h5py.Dataset, columns: tuple[layout.Column, ...]) -> None:
-        """Texts decode, and each text column is as wide as its longest value (spec T-3)."""
-        rows = read_table(dataset, columns)
-        for column in columns:
-            if column.type != "str":
-                continue
-            longest = max(1, max(map(len, rows[column.name].tolist()), default=1))
-            if rows.dtype[column.name].itemsize != longest:
-                self._error(
-                    dataset.name,
-                    f"column {column.name} is {rows.dtype[column.name].itemsize}"
-                    f" bytes wide, its longest value {longest}",
-                    FOREIGN,
-                )
-            for raw in rows[column.name].tolist():
-                raw.decode("utf-8")
+        self._found.check_widths(read_table(dataset, columns), columns, str(dataset.name))
 
     # -- stored signals -------------------------------------------------------------------------
 

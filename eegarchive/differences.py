@@ -7,16 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import h5py
 import numpy as np
-import numpy.typing as npt
 
 from eegarchive import digest
 from eegarchive.compare import Aligned, changed_stretches, covered, outside
-from eegarchive.layout import CACHE, CLOCK_START, SAMPLES_DIGEST
+from eegarchive.layout import CLOCK_START, SAMPLES_DIGEST
 from eegarchive.state import Signal, State, Table
-from eegarchive.storage import guard, virtual
-from eegarchive.storage.objects import AttributeValue, read_attributes
 
 #: [start, stop) in seconds on the recording clock.
 Stretch = tuple[float, float]
@@ -105,7 +101,7 @@ class Difference:
     annotation_order : bool
         Whether the same annotations stand in another order.
     cache : dict
-        `added`, `removed` or `changed` by path.
+        `added`, `removed` or `changed` by name: values, or where they came from.
     """
 
     signals_removed: list[str] = field(default_factory=list)
@@ -281,48 +277,23 @@ def _by_kind(rows: Counter[tuple[Any, ...]]) -> Counter[tuple[str, str]]:
 
 def caches(state: State) -> list[str]:
     """Names of a state's caches."""
-    with state._file.reading():
-        root = state._file.group(state._path)
-        return guard.names(guard.group_at(root, CACHE)) if CACHE in guard.names(root) else []
+    return list(_cache_digests(state))
 
 
 def same_cache(a: State, b: State) -> bool:
-    """Whether two states have the same cache."""
-    with a._file.reading(), b._file.reading():
-        return not _cache(a, b)
+    """Whether two states have the same caches."""
+    return _cache_digests(a) == _cache_digests(b)
 
 
 def _cache(a: State, b: State) -> dict[str, str]:
-    """What differs in the caches, by path."""
-    old, new = _members(a), _members(b)
-    found = {path: "removed" for path in old if path not in new}
-    found |= {path: "added" for path in new if path not in old}
-    one_file = a._file.h5 is b._file.h5
-    for path in set(old) & set(new):
-        shared = one_file and guard.address(old[path]) == guard.address(new[path])
-        if not shared and _content(old[path]) != _content(new[path]):
-            found[path] = "changed"
+    """What differs in the caches, by name."""
+    old, new = _cache_digests(a), _cache_digests(b)
+    found = {name: "removed" for name in old if name not in new}
+    found |= {name: "added" for name in new if name not in old}
+    found |= {name: "changed" for name in old if name in new and old[name] != new[name]}
     return dict(sorted(found.items()))
 
 
-def _members(state: State) -> dict[str, h5py.Group | h5py.Dataset]:
-    """Every table of a state's cache by its path, and every group."""
-    root = state._file.group(state._path)
-    if CACHE not in guard.names(root):
-        return {}
-    cache = guard.group_at(root, CACHE)
-    return {f"/{CACHE}{path}": found for path, found in (("", cache), *guard.walk(cache))}
-
-
-def _content(found: h5py.Group | h5py.Dataset) -> tuple[Any, ...]:
-    """What two members of a cache are compared by."""
-    attributes = _plain(read_attributes(found))
-    if isinstance(found, h5py.Group):
-        return ("group", attributes)
-    guard.check_dataset(found)
-    held: npt.NDArray[Any] | Any = virtual.mapping(found) if found.is_virtual else found[()].tobytes()
-    return ("dataset", attributes, found.dtype, found.shape, held)
-
-
-def _plain(attributes: dict[str, AttributeValue]) -> list[tuple[str, str]]:
-    return sorted((name, repr(value)) for name, value in attributes.items())
+def _cache_digests(state: State) -> dict[str, str]:
+    with state._file.reading():
+        return digest.cache_digests(state._file.group(state._path))

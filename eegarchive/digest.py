@@ -7,6 +7,7 @@ Chunk length, codec, file name and time of day play no part in a state's digest.
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from eegarchive.layout import (
     ARCHIVE_DIGEST,
     BYTES_DIGEST,
+    CACHE,
     CONTENTS_DIGEST,
     DATA,
     FREEZES,
@@ -26,7 +28,7 @@ from eegarchive.layout import (
     STATE_TABLES,
 )
 from eegarchive.storage import guard, virtual
-from eegarchive.storage.objects import AttributeValue, read_attribute, read_attributes
+from eegarchive.storage.objects import AttributeValue, read_attribute, read_attributes, write_attribute
 from eegarchive.storage.samples import Piece
 
 
@@ -57,6 +59,11 @@ def _type(dtype: np.dtype[Any]) -> str:
     return dtype.str.lstrip("<|")
 
 
+def _column(name: str) -> str:
+    """Name of a column as one word of ASCII: factors of a cache are called as people like."""
+    return name if re.fullmatch("[A-Za-z0-9_]+", name) else f"hex:{_hex(name)}"
+
+
 def signal_digest(
     dtype: np.dtype[Any], length: int | str, samples_sha256: str, attributes: Mapping[str, AttributeValue]
 ) -> str:
@@ -79,7 +86,7 @@ def table_digest(rows: npt.NDArray[Any], attributes: Mapping[str, AttributeValue
     return _sha256(
         [
             "eegarchive table 1",
-            *(f"column {name} {_type(rows.dtype[name])}" for name in rows.dtype.names),
+            *(f"column {_column(name)} {_type(rows.dtype[name])}" for name in rows.dtype.names),
             f"rows {len(rows)}",
             f"bytes {hashlib.sha256(rows.tobytes()).hexdigest()}",
             *_attribute_lines(attributes),
@@ -108,6 +115,21 @@ def state_digest(
     return _sha256(lines)
 
 
+#: Attributes that a signal's physical values, and their times, depend on.
+_VALUE_ATTRIBUTES = ("sampling_rate", "scale_factor", "add_offset")
+
+
+def source_digests(attributes: Mapping[str, AttributeValue], pieces: Sequence[Piece]) -> tuple[str, str]:
+    """What a signal of a state takes its values from, and which samples of that, in order (spec H-8)."""
+    lines = _attribute_lines({name: float(attributes[name]) for name in _VALUE_ATTRIBUTES})
+    pieces = normalised(pieces)
+    data = sorted({piece.data for piece in pieces})
+    return (
+        _sha256(["eegarchive source 1", *lines, *(f"data {name}" for name in data)]),
+        _sha256(["eegarchive extent 1", *lines, *(f"piece {p.data} {p.start} {p.stop}" for p in pieces)]),
+    )
+
+
 def normalised(pieces: Sequence[Piece]) -> list[Piece]:
     """Pieces without empty ones, and with neighbours that continue each other merged (spec P-4)."""
     out: list[Piece] = []
@@ -125,14 +147,32 @@ def normalised(pieces: Sequence[Piece]) -> list[Piece]:
 _OF_STATE = frozenset({SIGNALS, *STATE_TABLES})
 
 
-def contents_digest(freeze: h5py.Group) -> str:
-    """Digest of a freeze: its attributes, the state's digest among them, and what isn't its state (spec D-6)."""
-    own = {name: value for name, value in read_attributes(freeze).items() if name != CONTENTS_DIGEST}
-    lines = ["eegarchive contents 1", *_attribute_lines(own)]
-    for name in guard.names(freeze):
+def contents_digest(group: h5py.Group) -> str:
+    """Digest of a freeze: its attributes, and what isn't its state (spec D-6)."""
+    lines = _contents_lines(group)
+    for name in guard.names(group):
         if name not in _OF_STATE:
-            lines += _lines(f"/{name}", guard.member(freeze, name))
+            lines += _member_lines(name, guard.member(group, name))
     return _sha256(lines)
+
+
+def cache_digest(group: h5py.Group) -> str:
+    """Digest of one cache: its attributes, and all that is in it (spec D-6)."""
+    lines = _contents_lines(group)
+    for name in guard.names(group):
+        lines += _lines(f"/{name}", guard.member(group, name))
+    return _sha256(lines)
+
+
+def _contents_lines(group: h5py.Group) -> list[str]:
+    own = {name: value for name, value in read_attributes(group).items() if name != CONTENTS_DIGEST}
+    return ["eegarchive contents 1", *_attribute_lines(own)]
+
+
+def cache_digest_of_tables(tables: Mapping[str, str]) -> str:
+    """The same of a cache that has these tables, by their digests, and nothing else."""
+    names = sorted(tables, key=lambda name: name.encode("utf-8"))
+    return _sha256(["eegarchive contents 1", *(f"table {_hex(f'/{name}')} {tables[name]}" for name in names)])
 
 
 def archive_digest(file: h5py.File, trust_names: bool = False) -> str:
@@ -155,8 +195,33 @@ def archive_digest(file: h5py.File, trust_names: bool = False) -> str:
             lines += [f"group {_hex('/' + name)}", *_attribute_lines(read_attributes(found))]
             lines += [f"signal {_hex(f'/{name}/{own}')} {own}" for own in guard.names(found)]
         else:
-            lines += _lines(f"/{name}", found)
+            lines += _member_lines(name, found)
     return _sha256(lines)
+
+
+def write_archive_digest(root: h5py.File) -> None:
+    """Bring the root's archive digest up to date at the end of an edit."""
+    write_attribute(root, ARCHIVE_DIGEST, archive_digest(root, trust_names=True))
+
+
+def _member_lines(name: str, found: h5py.Group | h5py.Dataset) -> list[str]:
+    """The lines of a member of the root or of a freeze; caches enter by digests of their own."""
+    if name != CACHE or isinstance(found, h5py.Dataset):
+        return _lines(f"/{name}", found)
+    lines = [f"group {_hex(f'/{name}')}", *_attribute_lines(read_attributes(found))]
+    return [*lines, *(f"cache {_hex(own)} {digest}" for own, digest in _caches(found).items())]
+
+
+def cache_digests(group: h5py.Group) -> dict[str, str]:
+    """Digest of each cache of the root, or of a freeze, by name."""
+    return _caches(guard.group_at(group, CACHE)) if CACHE in guard.names(group) else {}
+
+
+def _caches(group: h5py.Group) -> dict[str, str]:
+    digests = {
+        name: read_attribute(guard.group_at(group, name), CONTENTS_DIGEST) for name in guard.names(group)
+    }
+    return {name: str(digest or "") for name, digest in digests.items()}
 
 
 def _lines(path: str, found: h5py.Group | h5py.Dataset) -> list[str]:

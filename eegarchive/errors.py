@@ -33,6 +33,10 @@ class NotInArchive(EEGArchiveError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class StaleValue(NotInArchive):
+    """The cache has the value, but it doesn't hold for this state any more; the message says why."""
+
+
 class TargetExists(EEGArchiveError, FileExistsError):
     """The output is there already and overwriting was not asked for."""
 

@@ -109,12 +109,11 @@ def _link_all(source: h5py.Group, target: h5py.Group, name: str) -> None:
 
 
 def is_kept(file: EditedFile, state_digest: str) -> bool:
-    """Whether a freeze has this state, with the cache as it is now."""
-    cache = _addresses(file.h5, CACHE)
+    """Whether a freeze has this state, with the caches as they are now."""
+    caches = digest.cache_digests(file.h5)
     return any(
-        read_attribute(file.group(f"{FREEZES}/{tag}"), STATE_DIGEST) == state_digest
-        and _addresses(file.group(f"{FREEZES}/{tag}"), CACHE) == cache
-        for tag in tags(file)
+        read_attribute(freeze, STATE_DIGEST) == state_digest and digest.cache_digests(freeze) == caches
+        for freeze in (file.group(f"{FREEZES}/{tag}") for tag in tags(file))
     )
 
 
@@ -136,14 +135,3 @@ def remove(file: EditedFile, tag: str) -> int:
     del file.group(FREEZES)[tag]
     file.forget()
     return before - needed_bytes(file)
-
-
-def _addresses(group: h5py.Group, name: str) -> list[tuple[str, int]]:
-    """Path and address of every dataset in a member of a group."""
-    if name not in guard.names(group):
-        return []
-    return [
-        (path, guard.address(found))
-        for path, found in guard.walk(guard.group_at(group, name))
-        if isinstance(found, h5py.Dataset)
-    ]

@@ -83,6 +83,37 @@ HISTORY_COLUMNS = (
     Column("digest_before", "str"),
     Column("digest_after", "str"),
 )
+#: What a cache has beside its values (spec H-7, H-8).
+CACHE_ORIGINS = "origins"
+CACHE_SOURCES = "sources"
+CACHE_ORIGIN_COLUMNS = (
+    Column("state", "str"),
+    Column("freeze", "str"),
+    Column("basis", "str"),
+    Column("operation", "str"),
+    Column("function", "str"),
+    Column("code", "str"),
+    Column("parameters", "str"),
+    Column("versions", "str"),
+    Column("time", "str"),
+)
+CACHE_SOURCE_COLUMNS = (
+    Column("state", "str"),
+    Column("signal", "str"),
+    Column("label", "str"),
+    Column("source", "str"),
+    Column("extent", "str"),
+)
+#: Types of values and levels, and how each is stored.
+CACHE_TYPES: dict[str, ColumnType] = {"num": "f8", "int": "i8", "text": "str", "bool": "u1"}
+CACHE_VECTORS = "_vectors"
+CACHE_ELEMENTS = "_elements"
+#: Columns of a cache's tables around those that are factors (spec H-3, H-4).
+CACHE_FIRST_COLUMNS = ("variable", "factors")
+CACHE_VALUE_COLUMNS = ("value", "missing", "origin")
+CACHE_VECTOR_COLUMNS = ("start", "stop", "origin")
+#: A table of a cache isn't larger than this, text padded to its column's width.
+MAX_CACHE_TABLE_BYTES = 2**31
 EDF_CHANNEL_COLUMNS = (
     Column("index", "i4"),
     Column("name", "str"),

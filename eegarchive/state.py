@@ -26,7 +26,14 @@ from eegarchive.layout import (
     Column,
 )
 from eegarchive.storage.container import ArchiveFile
-from eegarchive.storage.objects import AttributeValue, decode, read_attributes, read_table, text_column
+from eegarchive.storage.objects import (
+    AttributeValue,
+    decode,
+    read_attribute,
+    read_attributes,
+    read_table,
+    text_column,
+)
 from eegarchive.storage.samples import Piece, Put, check_pieces, copy, read_pieces
 from eegarchive.storage.workers import spread
 
@@ -419,7 +426,7 @@ class State:
     def digest(self) -> str:
         """The state's digest as the archive records it; `verify` computes it anew."""
         with self._file.reading():
-            return str(read_attributes(self._file.group(self._path)).get(STATE_DIGEST, ""))
+            return str(read_attribute(self._file.group(self._path), STATE_DIGEST) or "")
 
     def close(self) -> None:
         """Close the archive."""

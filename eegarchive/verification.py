@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from eegarchive.archive import Archive
-from eegarchive.check import DAMAGED, NO_LOCK, Finding
+from eegarchive.check import NO_LOCK
 from eegarchive.errors import EEGArchiveError, InvalidArchive
+from eegarchive.findings import DAMAGED, Finding
 from eegarchive.storage import journal, locks, seal
 from eegarchive.storage.guard import printable
 from eegarchive.storage.journal import Journal

@@ -25,10 +25,11 @@ from hypothesis import strategies as st
 
 import eegarchive
 from eegarchive import digest
-from eegarchive.check import Checker, Finding
+from eegarchive.check import Checker
 from eegarchive.cli import main
 from eegarchive.compaction import bytes_to_compact, compact, recode
 from eegarchive.errors import EEGArchiveError, InvalidArchive, VerificationFailed
+from eegarchive.findings import Finding
 from eegarchive.savings import compact_savings
 from eegarchive.storage import codec, disk, journal, objects, seal
 from eegarchive.storage.locks import Locked
@@ -210,11 +211,7 @@ def test_every_real_archive_compacts(archives: dict[str, Path], tmp_path: Path) 
 def test_a_cache_and_members_of_later_versions_are_carried_along(worked: Path) -> None:
     with eegarchive.edit(worked) as night:
         root = night._edited.h5
-        columns = np.array([(1, 2.5)], [("epoch", "<i4"), ("value", "<f8")])
-        for above in ("cache", "cache/psd"):
-            objects.create_group(root, above)
-        table = objects.write_table(root, columns, {"unit": "uV2"})
-        objects.link(table, root["cache/psd"], "num")
+        night.cache["psd"].put("power", 2.5, E=1)
         big = objects.create_dataset(
             root, np.dtype("<f8"), 100_000, 1_000, codec.CODECS["none"], name="later"
         )

@@ -27,9 +27,7 @@ from eegarchive.differences import (
     diff,
 )
 from eegarchive.editing import EditableArchive
-from eegarchive.layout import CACHE, Column
 from eegarchive.state import Signals, State, Table
-from eegarchive.storage import objects
 
 FPZ = "EEG Fpz-Cz"
 EPOCHS = [*range(1, 11)]
@@ -376,36 +374,20 @@ def test_stretches_agree_with_a_look_at_every_sample(
 # -- cache ------------------------------------------------------------------------------------------
 
 
-def write_cache(night: EditableArchive, name: str, value: float) -> None:
-    """Make /cache/NAME/num anew."""
-    root = night._edited.h5
-    cache = root[CACHE] if CACHE in root else objects.create_group(root, CACHE)
-    if name in cache:
-        del cache[name]
-    columns = (Column("value", "f8"),)
-    table = objects.write_table(root, objects.make_rows(columns, {"value": [value]}))
-    objects.link(table, objects.create_group(cache, name), "num")
-
-
-def test_caches_are_compared_by_their_tables(psg: Path) -> None:
+def test_caches_are_compared_by_name(psg: Path) -> None:
     with eegarchive.edit(psg) as night:
         for name in ("gone", "kept", "other"):
-            write_cache(night, name, 1.0)
+            night.cache[name].put("power", 1.0, CH=FPZ)
 
     def changed(night: EditableArchive) -> None:
-        del night._edited.h5[CACHE]["gone"]
-        write_cache(night, "kept", 1.0)
-        write_cache(night, "new", 1.0)
-        write_cache(night, "other", 2.0)
+        del night.cache["gone"]
+        night.cache["new"].put("power", 1.0, CH=FPZ)
+        night.cache["other"].put("power", 2.0, CH=FPZ)
         night.freeze("after")
 
     found = difference(psg, changed)
-    assert found == Difference(
-        cache={
-            "/cache/gone": "removed", "/cache/gone/num": "removed", "/cache/new": "added",
-            "/cache/new/num": "added", "/cache/other/num": "changed",
-        }
-    )  # fmt: skip
+    assert found == Difference(cache={"gone": "removed", "new": "added", "other": "changed"})
+    assert list(found.cache) == ["gone", "new", "other"]
     assert not found.equal
     with eegarchive.open(psg) as archive, eegarchive.open(shutil.copy(psg, psg.with_name("b.h5"))) as copy:
         assert diff(archive, archive.freezes["after"]).equal
@@ -414,12 +396,23 @@ def test_caches_are_compared_by_their_tables(psg: Path) -> None:
         assert eegarchive.summarize(archive)["saved_as"] == ["after"]
 
 
-def test_an_empty_cache_is_told_too(psg: Path) -> None:
-    def changed(night: EditableArchive) -> None:
-        objects.create_group(night._edited.h5, CACHE)
-        night.freeze("x")
+@pytest.mark.parametrize("change", ["type", "missing", "basis", "factor"])
+def test_caches_of_the_same_numbers_can_differ(psg: Path, change: str) -> None:
+    with eegarchive.edit(psg) as night:
+        night.cache["p"].put("a", 0, E=1)
 
-    assert difference(psg, changed).cache == {"/cache": "added"}
+    def changed(night: EditableArchive) -> None:
+        night.cache["p"].clear()
+        if change == "type":
+            night.cache["p"].put("a", 0.0, E=1)
+        elif change == "missing":
+            night.cache["p"].put("a", None, type="int", E=1)
+        elif change == "basis":
+            night.cache["p"].put("a", 0, basis="state", E=1)
+        else:
+            night.cache["p"].put("a", 0, E=1.0)
+
+    assert difference(psg, changed).cache == {"p": "changed"}
 
 
 def test_a_night_without_samples_has_no_stretches(tmp_path: Path) -> None:

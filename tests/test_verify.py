@@ -15,7 +15,8 @@ import pytest
 
 import eegarchive
 from eegarchive import check, verification
-from eegarchive.check import Checker, Finding
+from eegarchive.check import Checker
+from eegarchive.findings import Finding
 from eegarchive.storage import seal
 
 FLIPS = 400

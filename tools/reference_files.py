@@ -27,7 +27,8 @@ import numpy as np
 
 import eegarchive
 from eegarchive import digest, layout
-from eegarchive.state import State
+from eegarchive.archive import CachedState
+from eegarchive.cache import Cache
 from eegarchive.storage import objects, seal
 from eegarchive.storage.objects import AttributeValue, read_attributes
 from eegarchive.storage.samples import Piece
@@ -49,6 +50,8 @@ WHOLE = (
 BASE = "edf_trailing_byte_bad_date"
 BASE_SIGNAL = "3Hz +5%2F-5 V"
 SMALL_BASE = "edfplusc_hypnogram_annotations_only"
+#: The archive with caches.
+CACHED = "cache_values"
 _SHOWN_SAMPLES = 5
 _SHOWN_ROWS = 5
 
@@ -66,8 +69,11 @@ def edited(path: Path, redigest: bool = True, reseal: bool = True) -> Iterator[h
     with h5py.File(path, "r+", libver=layout.LIBVER, locking=False) as h5:
         yield h5
         if redigest:
-            for tag in h5[layout.FREEZES]:
-                freeze = h5[layout.FREEZES][tag]
+            freezes = [h5[layout.FREEZES][tag] for tag in h5[layout.FREEZES]]
+            for above in (h5, *freezes):
+                for cache in above.get(layout.CACHE, {}).values():
+                    objects.write_attribute(cache, layout.CONTENTS_DIGEST, digest.cache_digest(cache))
+            for freeze in freezes:
                 objects.write_attribute(freeze, layout.CONTENTS_DIGEST, digest.contents_digest(freeze))
             objects.write_attribute(h5, layout.ARCHIVE_DIGEST, digest.archive_digest(h5))
     if reseal:
@@ -221,6 +227,82 @@ def _drop_ten_seconds(path: Path) -> None:
         record_state(h5)
 
 
+def _put_values(path: Path) -> None:
+    """Caches with values of every kind, of two states, some of which are stale in the end."""
+    first = {"CH": BASE_SIGNAL}
+    with eegarchive.edit(path) as night:
+        cache = night.cache["power"]
+        for frequency, power in ((8.5, 1.25), (9.0, -0.0), (0.1, 5e-324)):
+            cache.put("PSD", power, first, F=frequency)
+        cache.put("PSD", None, first, F=13.5)
+        cache.put("PSD", float("nan"), {"CH": "0.2Hz Blk 1/0uV"}, F=8.5)  # a label, not a name
+        cache.put("PSD", float("inf"), F=-0.0)
+        cache.put("total", float("-inf"), parameters={"low": None, "high": 1e300})
+        for number, value in enumerate((-(2**63), 2**63 - 1, 0, None)):
+            cache.put("extremes", value, N=number, type="int")
+        for stage, text in (("N2", "späte Nacht 😴 "), ("R", ""), ("日本語", "a,b")):
+            cache.put("note", text, STAGE=stage)
+        cache.put("note", None, STAGE="W")
+        cache.put("good", True, LIGHTS_OFF=True, basis="state")
+        cache.put("good", False, LIGHTS_OFF=False, F=8.5)
+        cache.put("spectrum", [1.5, None, float("nan"), -1.0], first, operation="spectra")
+        cache.put("spectrum", [2.0], {"CH": "none of them"})
+        cache.put("nothing", [], E=1, type="num")
+        cache.put("words", ["ein", None, ""])
+        cache.put("peaks", 704, first, basis="samples")
+        night.cache["odd names"].put("Größe [m]", 1, {"Länge (m)": 2**63 - 1, "=1+1": True, "x y": " z "})
+        night.freeze("A", "with values")
+        night.set_signal(BASE_SIGNAL, add_offset=1.0)
+        cache.put("PSD", 2.5, first, F=8.5)
+        cache.put("total", 10, basis="state")
+
+
+def _put_few_values(path: Path) -> None:
+    """A cache that is easy to break: two scalars with different factors, two vectors."""
+    with eegarchive.edit(path) as night:
+        cache = night.cache["small"]
+        cache.put("a", 1.0, E=1)
+        cache.put("a", 2.0, E=2, STAGE="N2")
+        cache.put("b", [1, 2, 3], E=1)
+        cache.put("b", [4, None], E=2)
+
+
+@contextlib.contextmanager
+def _rows_of(path: Path, table: str, redigest: bool = True) -> Iterator[Any]:
+    """The rows of a table of a small cache, to be changed."""
+    _put_few_values(path)
+    with edited(path, redigest) as h5:
+        name = f"{layout.CACHE}/small/{table}"
+        rows = h5[name][()]
+        yield rows
+        replace_table(h5, name, rows)
+
+
+def _cache_offsets(path: Path) -> None:
+    with _rows_of(path, "int_vectors") as rows:
+        rows["stop"][1] = 6
+
+
+def _cache_doubled_key(path: Path) -> None:
+    with _rows_of(path, "int_vectors") as rows:
+        rows["E"] = 1
+
+
+def _cache_origin(path: Path) -> None:
+    with _rows_of(path, "num") as rows:
+        rows["origin"][1] = 7
+
+
+def _cache_factors(path: Path) -> None:
+    with _rows_of(path, "num") as rows:
+        rows["factors"] = [b"E", b"E,NIGHT"]
+
+
+def _cache_digest(path: Path) -> None:
+    with _rows_of(path, "num", redigest=False) as rows:
+        rows["value"][0] = 9.0
+
+
 def _flipped_bit(path: Path) -> None:
     with edited(path, redigest=False) as h5:
         chunk = h5[layout.SIGNALS][BASE_SIGNAL].id.get_chunk_info(0)
@@ -339,6 +421,36 @@ BROKEN: dict[str, tuple[str, Callable[[Path], None], str, dict[str, Any]]] = {
             "findings": [("error", f"/signals/{BASE_SIGNAL}")],
         },
     ),
+    "broken_cache_offsets": (
+        SMALL_BASE,
+        _cache_offsets,
+        "a vector of a cache ends behind the last element",
+        {"open": "accept", "refuse_cache": "small", "findings": [("error", "/cache/small/int_vectors")]},
+    ),
+    "broken_cache_doubled_key": (
+        SMALL_BASE,
+        _cache_doubled_key,
+        "two entries of a cache have the same variable, strata and state",
+        {"open": "accept", "findings": [("error", "/cache/small")]},
+    ),
+    "broken_cache_origin": (
+        SMALL_BASE,
+        _cache_origin,
+        "an entry has an origin that isn't there",
+        {"open": "accept", "refuse_cache": "small", "findings": [("error", "/cache/small/num")]},
+    ),
+    "broken_cache_factors": (
+        SMALL_BASE,
+        _cache_factors,
+        "an entry has a factor without a column",
+        {"open": "accept", "refuse_cache": "small", "findings": [("error", "/cache/small/num")]},
+    ),
+    "broken_cache_digest": (
+        SMALL_BASE,
+        _cache_digest,
+        "a value of a cache isn't the one that contents_digest covers; the seal was made anew",
+        {"open": "accept", "findings": [("error", "/cache/small")]},
+    ),
 }
 
 
@@ -351,7 +463,10 @@ def generate(folder: Path) -> None:
             _convert(name, folder / f"{Path(name).stem}.h5")
     shutil.copy(folder / f"{BASE}.h5", folder / "virtual_pieces.h5")
     _drop_ten_seconds(folder / "virtual_pieces.h5")
-    for stem in [*(Path(name).stem for name in WHOLE), "virtual_pieces"]:
+    shutil.copy(folder / f"{BASE}.h5", folder / f"{CACHED}.h5")
+    with tempfile.TemporaryDirectory() as nowhere, contextlib.chdir(nowhere):
+        _put_values(folder / f"{CACHED}.h5")
+    for stem in [*(Path(name).stem for name in WHOLE), "virtual_pieces", CACHED]:
         _write_json(folder / f"{stem}.json", expectation(folder / f"{stem}.h5"))
     (folder / f"{BASE}.txt").write_text(digest_texts(folder / f"{BASE}.h5"), encoding="ascii")
     for stem, (base, spoil, what, answer) in BROKEN.items():
@@ -449,9 +564,10 @@ def expectation(path: Path) -> dict[str, Any]:
         }
 
 
-def _state(state: State) -> dict[str, Any]:
+def _state(state: CachedState) -> dict[str, Any]:
     annotations = state.annotations.columns()
     segments = state.segments.columns()
+    caches = {name: _entries(state.cache[name]) for name in state.cache}
     return {
         "recording_start": state.segments.attributes[layout.CLOCK_START],
         "segments": np.transpose([segments["start"], segments["duration"]]).tolist(),
@@ -464,7 +580,39 @@ def _state(state: State) -> dict[str, Any]:
             ],
         },
         "signals": [_signal(state.signals[name]) for name in state.signals],
+        **({"caches": caches} if caches else {}),
     }
+
+
+def _entries(cache: Cache) -> list[dict[str, Any]]:
+    """What a reader gives for each key of a cache: an entry, or that all there is is stale."""
+    keys = [(entry.variable, entry.strata) for entry in cache.select(stale=True)]
+    found = []
+    for variable, strata in keys:
+        levels = {name: [_type_of(level), _exact(level)] for name, level in sorted(strata.items())}
+        answer: dict[str, Any] = {"variable": variable, "strata": levels}
+        try:
+            entry = cache.entry(variable, strata)
+        except eegarchive.StaleValue:
+            answer["stale"] = True
+        else:
+            several = isinstance(entry.value, np.ndarray)
+            value = [_exact(each) for each in entry.value.tolist()] if several else _exact(entry.value)
+            own = {name: getattr(entry.origin, name) for name in ("state", "freeze", "basis", "operation")}
+            answer |= {"type": entry.type, "vector" if several else "value": value, **own}
+        found.append(answer)
+    return sorted(found, key=lambda answer: json.dumps([answer["variable"], answer["strata"]]))
+
+
+def _type_of(level: Any) -> str:
+    return {bool: "bool", int: "int", float: "num", str: "text"}[type(level)]
+
+
+def _exact(value: Any) -> Any:
+    """A value for JSON: numbers as texts, so that nothing rounds them."""
+    if isinstance(value, float):
+        return value.hex()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _signal(signal: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ VERBS = {
     "freeze": "Keep the working state under a tag.",
     "thaw": "Get back the state that a freeze has kept.",
     "freezes": "List freezes, or remove one.",
+    "cache": "Derived values: list, dump, import, export, copy, collect.",
     "diff": "Show what differs between two states.",
     "history": "Show the operations that led to a state.",
     "digest": "Print the digest of a state.",

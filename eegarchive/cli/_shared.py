@@ -77,16 +77,16 @@ def _finite(what: Any) -> Any:
 
 
 @contextmanager
-def progress_bar(total: int, label: str) -> Iterator[Progress]:
-    """A bar in bytes with the time left, on standard error; none where that is no terminal."""
+def progress_bar(total: int, label: str, unit: str = "B") -> Iterator[Progress]:
+    """A bar with the time left, in bytes if nothing else is said, on standard error; none where that is no terminal."""
     from tqdm import tqdm
 
     size = shutil.get_terminal_size()  # 80 by 24 where the terminal doesn't say; tqdm would show nothing
     with tqdm(
         total=total,
         desc=label,
-        unit="B",
-        unit_scale=True,
+        unit=unit,
+        unit_scale=unit == "B",
         leave=False,
         ncols=size.columns,
         nrows=size.lines,

@@ -15,16 +15,17 @@ from eegarchive.editing import edit
     is_flag=True,
     help="Keep every data record of the EDF that an unmasked epoch touches, as Luna does.",
 )
+@click.option("--preserve-cache", is_flag=True, help="Keep the caches; what no longer holds is stale then.")
 @timeout_option
-def command(archive: str, whole_records: bool, timeout: float) -> None:
+def command(archive: str, whole_records: bool, preserve_cache: bool, timeout: float) -> None:
     """Drop the masked epochs, exactly by sample. Times go on counting from the recording's start.
 
-    No sample is copied or lost: every freeze keeps what it has.
+    No sample is copied or lost: every freeze keeps what it has. Caches are emptied, as Luna does.
 
     \b
     Example:
       eegarchive restructure night.h5
     """
     with edit(archive, timeout) as night:
-        report = night.restructure(whole_records)
+        report = night.restructure(whole_records, preserve_cache=preserve_cache)
     tell(archive, str(report))

@@ -147,7 +147,7 @@ class EpochOperations(Session):
         self._record("mask", parameters, draft)
         return report
 
-    def restructure(self, whole_records: bool = False) -> RestructureReport:
+    def restructure(self, whole_records: bool = False, *, preserve_cache: bool = False) -> RestructureReport:
         """Drop the masked epochs, and all time that is in no epoch; nothing, if no epoch is masked.
 
         Parameters
@@ -155,6 +155,8 @@ class EpochOperations(Session):
         whole_records : bool
             Keep every data record of the EDF that an unmasked epoch touches, as Luna does, in place of
             cutting at the epochs' borders.
+        preserve_cache : bool
+            Keep the cache; otherwise it is emptied if samples are dropped.
 
         Raises
         ------
@@ -166,7 +168,11 @@ class EpochOperations(Session):
         Times go on counting from the recording's start, and epochs keep their numbers. No sample is copied.
         """
         draft, report = restructure.restructure(self.draft, self._records() if whole_records else None)
-        self._record("restructure", {"whole_records": whole_records or None}, draft)
+        drops = draft.segments.digest != self.draft.segments.digest
+        parameters = {"whole_records": whole_records or None, "preserve_cache": preserve_cache or None}
+        self._record("restructure", parameters, draft)
+        if drops and not preserve_cache:
+            self._caches.clear()
         return report
 
     def _records(self) -> list[tuple[float, float]]:

@@ -69,6 +69,7 @@ class FreezeOperations(Session):
             raise no_such_freeze(str(self._edited.path), tag, freezing.tags(self._edited))
         if remove and tag == layout.SOURCE_FREEZE:
             raise EEGArchiveError(f"{self._edited.path}: the freeze {tag!r} can't be removed")
+        self._caches.write()
         kept_as = None
         if keep_unsaved and not freezing.is_kept(self._edited, self.digest):
             kept_as = self._unused_tag()
@@ -79,6 +80,7 @@ class FreezeOperations(Session):
         self._draft = None
         if not preserve_cache:
             freezing.restore_cache(self._edited, tag)
+            self._caches.forget()
         if remove:
             self.remove_freeze(tag)
         return ThawReport(tag, kept_as)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from eegarchive import digest, layout, provenance
 from eegarchive.archive import Archive
+from eegarchive.cache import CacheStore
 from eegarchive.draft import Draft, DraftStore, Rows
 from eegarchive.state import Description, Signals, Table
 from eegarchive.storage import objects
@@ -30,7 +31,8 @@ class Session(Archive):
         self._store = DraftStore(self._edited)
         self._new_rows: list[dict[str, str]] = []
         self._draft: Draft | None = None
-        self._open(self._edited, None)
+        self._caches = CacheStore(self._edited)
+        self._open(self._edited, None, self._caches)
         self.signals = DraftSignals(self._edited, lambda: self.draft)
         self.segments, self.annotations, self.epochs = (
             DraftTable(self._edited, name, self._rows_of(name))
@@ -99,7 +101,8 @@ class Session(Archive):
         return Rows(layout.HISTORY, make_rows(columns, values))
 
     def _render(self) -> None:
-        """Make the file's working state what it is now."""
+        """Make the file's working state, and its caches, what they are now."""
+        self._caches.write()
         if self._draft is not None:
             self._store.render(self._draft)
             objects.write_attribute(self._edited.h5, layout.STATE_DIGEST, self._draft.digest)
@@ -110,15 +113,15 @@ class Session(Archive):
         An operation that raised may have stored samples before: then the digest is another one, too.
         """
         self._transaction.check()
-        if not self._new_rows and not self._store.has_stored:
+        if not (self._new_rows or self._store.has_stored or self._caches.has_changed):
             return
         root = self._edited.h5
         history = self._history()
         self._render()
-        del root[layout.HISTORY]
-        objects.link(objects.write_table(root, history.rows), root, layout.HISTORY)
-        found = digest.archive_digest(root, trust_names=True)
-        objects.write_attribute(root, layout.ARCHIVE_DIGEST, found)
+        if self._new_rows:
+            del root[layout.HISTORY]
+            objects.link(objects.write_table(root, history.rows), root, layout.HISTORY)
+        digest.write_archive_digest(root)
 
 
 def _plain(value: Any) -> Any:

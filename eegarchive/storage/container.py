@@ -115,6 +115,17 @@ class ArchiveFile:
         found: _T = kept[key]
         return found
 
+    def generation(self) -> Any:
+        """What stands for all that was read last, as long as nothing has changed since; else None. Takes no lock.
+
+        It lets what is kept in memory be used without :meth:`reading`, which takes longer than a look-up.
+        """
+        handle = self._handle
+        if self._closed or handle is None or handle.process != os.getpid():
+            return None
+        found = handle.generation()
+        return None if found is None else (id(handle), found)
+
     def group(self, path: str) -> h5py.Group:
         """The group at `path`, each link on the way checked; "" is the root."""
         found: h5py.Group = self.h5
@@ -184,6 +195,10 @@ class EditedFile(ArchiveFile):
             self._kept[key] = make()
         found: _T = self._kept[key]
         return found
+
+    def generation(self) -> Any:
+        """None: an edit changes all the time."""
+        return None
 
     def forget(self) -> None:
         """Forget what is kept of states, since one has been replaced."""

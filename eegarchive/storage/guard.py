@@ -44,11 +44,7 @@ def printable(text: str) -> str:
 
 def check_name(name: str, where: str) -> None:
     """Refuse names that could harm a terminal or a path (spec G-7)."""
-    if (
-        name in ("", ".", "..")
-        or "/" in name
-        or len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES
-    ):
+    if name in ("", ".", "..") or "/" in name or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
         raise UnsafeArchive(f"{printable(where)}: the name {printable(name)!r} isn't allowed")
     if printable(name) != name:
         raise UnsafeArchive(f"{printable(where)}: a name has control characters: {printable(name)!r}")

@@ -120,6 +120,17 @@ class Handle:
         except OSError:
             return self.h5 is not None
 
+    def generation(self) -> Any:
+        """What tells the commit that was read last from others, if it is still the last one; else None.
+
+        Takes no lock, so it is for what was read before alone.
+        """
+        try:
+            current = self.h5 is not None and self._is_current() and seal.stands(self.lock_file, self._seen)
+        except OSError:
+            return None
+        return self._seen if current else None
+
     def _refresh(self) -> None:
         """Open the file, if it isn't, or has changed since."""
         found = None

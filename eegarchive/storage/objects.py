@@ -19,9 +19,10 @@ from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
 
 from eegarchive.errors import EEGArchiveError, InvalidArchive
 from eegarchive.layout import BYTES_DIGEST, LIBVER, MAX_COMPACT_BYTES, TABLE_CHUNK_BYTES, Column
-from eegarchive.storage.codec import PORTABLE, Codec
+from eegarchive.storage.codec import PORTABLE, Codec, encode_portable
 from eegarchive.storage.damage import finds_damage
 from eegarchive.storage.guard import check_chunks
+from eegarchive.storage.workers import spread
 
 AttributeValue = str | int | float
 _MAX_ATTRIBUTE_BYTES = 60_000
@@ -256,10 +257,22 @@ def write_table(
     """Store rows as a compressed table that no group holds yet."""
     chunk = max(1, TABLE_CHUNK_BYTES // rows.dtype.itemsize)
     dataset = create_dataset(file, rows.dtype, len(rows), chunk, PORTABLE)
-    if len(rows):
+    if len(rows) > chunk:
+        _write_chunks(dataset, rows, chunk)
+    elif len(rows):
         dataset.write_direct(rows)
     write_attributes(dataset, attributes or {})
     return dataset
+
+
+def _write_chunks(dataset: h5py.Dataset, rows: npt.NDArray[Any], chunk: int) -> None:
+    """Store the rows of a large table: HDF5 would compress one chunk after the other, and more slowly."""
+    last = np.zeros(chunk, rows.dtype)
+    rest = len(rows) % chunk
+    last[:rest] = rows[len(rows) - rest :]
+    parts = [rows[at : at + chunk] for at in range(0, len(rows) - rest, chunk)] + [last] * (rest > 0)
+    for number, raw in enumerate(spread(encode_portable, parts)):
+        dataset.id.write_direct_chunk((number * chunk,), raw, 0)
 
 
 def write_bytes(

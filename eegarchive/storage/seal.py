@@ -46,6 +46,11 @@ def at(descriptor: int, end: int) -> str | None:
     return line[len(_MAGIC) : -1].decode("ascii", "replace")
 
 
+def stands(descriptor: int, found: tuple[int, str] | None) -> bool:
+    """Whether what :meth:`find` gave before is still there."""
+    return found is not None and hdf5_end(descriptor) == found[0] and at(descriptor, found[0]) == found[1]
+
+
 def find(descriptor: int) -> tuple[int, str] | None:
     """Where a file's seal stands, and its digits; None if there is none.
 

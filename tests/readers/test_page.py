@@ -7,16 +7,18 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import eegarchive
 from readers.programs import DATA, EXAMPLES, NODE, SHELL, decode, has_r_package, need, numbers
 
+PAGE = (EXAMPLES.parents[1] / "docs" / "readers.md").read_text("utf-8")
+CACHES = re.search(r"^<!-- caches -->\n```python\n(.*?)^```\n", PAGE, re.DOTALL | re.MULTILINE)
 BLOCKS = re.findall(
-    r"^```(\w+)\n(.*?)^```$",
-    (EXAMPLES.parents[1] / "docs" / "readers.md").read_text("utf-8"),
-    re.DOTALL | re.MULTILINE,
+    r"^```(\w+)\n(.*?)^```$", PAGE.replace(CACHES[0] if CACHES else "", ""), re.DOTALL | re.MULTILINE
 )
 CODE = dict(BLOCKS)
 
@@ -58,6 +60,26 @@ def test_python_of_the_page_gives_values_and_times(
     if index:  # three segments at 0.25 Hz
         assert found["times"][[0, 680, 681, 2201, 2202]].tolist() == [0, 2720, 5631, 11711, 13656]
         assert found["texts"][2:] == ["Desaturation", "Hypoxemia"]
+
+
+def test_python_of_the_page_gives_values_of_a_cache(night: Path) -> None:
+    assert CACHES is not None
+    with eegarchive.edit(night) as archive:
+        for frequency, power in ((0.5, 1.0), (8.5, 2.0), (9.0, None)):
+            archive.cache["power"].put("PSD", power, CH="C3", F=frequency)
+        archive.cache["power"].put("PSD", 3.0, CH="C4", F=8.5)
+        archive.cache["power"].put("SD", 3.0, CH="C3", F=8.5)
+        archive.cache["power"].put("PSD", 3.0, F=8.5)
+        archive.freeze("first")
+        archive.drop_signals(["EEG Fpz-Cz"])
+        archive.cache["power"].put("PSD", 4.0, CH="C3", F=8.5)
+    found: dict[str, Any] = {}
+    exec(CACHES[1], found)
+    assert found["psd"] == {8.5: 4.0}
+    with eegarchive.edit(night) as archive:
+        archive.thaw("first")
+    exec(CACHES[1], found)
+    assert found["psd"] == {0.5: 1.0, 8.5: 2.0}
 
 
 def test_r_of_the_page_gives_values(night: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from eegarchive.check import Checker, Finding
+from eegarchive.check import Checker
+from eegarchive.findings import Finding
 from eegarchive.layout import STATE_TABLES
 from eegarchive.storage import objects
 from eegarchive.storage.codec import CODECS

@@ -6,6 +6,7 @@ It trusts the file; what a careful reader refuses is the business of the tests t
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -80,7 +81,9 @@ def signal_lines(dtype: np.dtype[Any], length: int, samples_sha256: str, attribu
 
 def table_lines(rows: Any, attributes: Attributes) -> list[str]:
     """D-4."""
-    columns = [f"column {name} {type_name(rows.dtype[name])}" for name in rows.dtype.names]
+    plain = re.compile("[A-Za-z0-9_]+")
+    named = [name if plain.fullmatch(name) else f"hex:{hexed(name)}" for name in rows.dtype.names]
+    columns = [f"column {name} {type_name(rows.dtype[i])}" for i, name in enumerate(named)]
     digest = hashlib.sha256(rows.tobytes()).hexdigest()
     return [
         "eegarchive table 1",
@@ -98,6 +101,36 @@ def seal_of(raw: bytes) -> str:
         block = raw[number * 65_536 : (number + 1) * 65_536]
         total += int.from_bytes(hashlib.sha256(struct.pack("<Q", number) + block).digest(), "big")
     return f"{total % 2**256:064x}"
+
+
+#: Label, source and extent of a signal (H-8).
+Source = tuple[str, str, str]
+
+
+def value_of(row: Any, kind: str) -> Any:
+    """H-5: a scalar, or an element of a vector; None if it is missing."""
+    return None if row["missing"] else plain(row["value"], kind)
+
+
+def plain(value: Any, kind: str) -> Any:
+    return {"num": float, "int": int, "text": bytes.decode, "bool": bool}[kind](value)
+
+
+class Entry:
+    """One entry of a cache (H-1)."""
+
+    def __init__(self, row: Any, kind: str, value: Any, origins: list[dict[str, str]]) -> None:
+        self.variable = row["variable"].decode()
+        names = row["factors"].decode().split(",") if row["factors"] else []
+        types = {"f": "num", "i": "int", "S": "text", "u": "bool"}
+        self.strata = {name: plain(row[name], types[row.dtype[name].kind]) for name in names}
+        self.kind, self.value = kind, value
+        self.origin = origins[row["origin"]]
+
+    @property
+    def key(self) -> Any:
+        """H-6."""
+        return self.variable, frozenset(self.strata.items())
 
 
 class Reader:
@@ -215,6 +248,10 @@ class Reader:
         if isinstance(found, h5py.Dataset):
             return self.dataset_lines(path, found)
         lines = [f"group {hexed(path)}", *attribute_lines(attributes_of(found))]
+        if path == "/cache":
+            for name in sorted(found, key=str.encode):
+                lines.append(f"cache {hexed(name)} {attributes_of(found[name])['contents_digest']}")
+            return lines
         for name in sorted(found, key=str.encode):
             lines += self.lines_of(f"{path}/{name}", found[name])
         return lines
@@ -231,6 +268,93 @@ class Reader:
             for tag in self.tags():
                 lines.append(f"freeze {hexed(tag)} {attributes_of(found[tag])['contents_digest']}")
         return lines
+
+    def cache_lines(self, cache: Any) -> list[str]:
+        """D-6."""
+        lines = ["eegarchive contents 1", *attribute_lines(attributes_of(cache), "contents_digest")]
+        for name in sorted(cache, key=str.encode):
+            lines += self.lines_of(f"/{name}", cache[name])
+        return lines
+
+    # -- caches ---------------------------------------------------------------------------------------------
+
+    def entries(self, cache: Any) -> list[Entry]:
+        """H-2 to H-5, H-7: all entries of a cache."""
+        origins = [{name: row[name].decode() for name in row.dtype.names} for row in cache["origins"][()]]
+        found = []
+        for kind in ("num", "int", "text", "bool"):
+            if kind in cache:
+                for row in cache[kind][()]:
+                    found.append(Entry(row, kind, value_of(row, kind), origins))
+            if f"{kind}_vectors" in cache:
+                elements = [value_of(row, kind) for row in cache[f"{kind}_elements"][()]]
+                for row in cache[f"{kind}_vectors"][()]:
+                    found.append(Entry(row, kind, elements[row["start"] : row["stop"]], origins))
+        return found
+
+    def sources(self, prefix: str) -> dict[str, Source]:
+        """H-8: what the signals of a state are made of."""
+        found = {}
+        for name, parts in self.pieces(prefix).items():
+            own = self.attributes(prefix, name)
+            values = attribute_lines(
+                {key: own[key] for key in ("add_offset", "sampling_rate", "scale_factor")}
+            )
+            data = [f"data {stored}" for stored in sorted({stored for stored, _, _ in parts})]
+            pieces = [f"piece {stored} {a} {b}" for stored, a, b in parts]
+            found[name] = (
+                str(own["label"]),
+                sha256_of_lines(["eegarchive source 1", *values, *data]),
+                sha256_of_lines(["eegarchive extent 1", *values, *pieces]),
+            )
+        return found
+
+    def stated_sources(self, cache: Any) -> dict[str, dict[str, Source]]:
+        """H-8, by the state's digest."""
+        found: dict[str, dict[str, Source]] = {}
+        for row in cache["sources"][()]:
+            state, name, *rest = (raw.decode() for raw in row.tolist())
+            found.setdefault(state, {})[name] = (rest[0], rest[1], rest[2])
+        return found
+
+    def holds(self, entry: Entry, then: dict[str, Source], state: str, now: dict[str, Source]) -> bool:
+        """H-9."""
+        if entry.origin["state"] == state:
+            return True
+        if entry.origin["basis"] == "state":
+            return False
+        own: list[str] = []
+        level = entry.strata.get("CH")
+        if isinstance(level, str):
+            labelled = [name for name, (label, _, _) in then.items() if label.strip() == level.strip()]
+            own = [level] if level in then else labelled if len(labelled) == 1 else []
+        which = 1 if entry.origin["basis"] == "clock" else 2
+        if which == 2 and not own:
+            own = list(then)
+        return all(name in now and now[name][which] == then[name][which] for name in own)
+
+    def answers(self, prefix: str, name: str) -> list[tuple[Entry, list[Entry]]]:
+        """H-10: an entry of each key of a cache, and those that are the key's value: one; none if all are stale."""
+        state, now = str(attributes_of(self.h5[prefix])["digest"]), self.sources(prefix)
+        found: dict[Any, list[Entry]] = {}
+        sources: dict[str, dict[str, Source]] = {}
+        for place in dict.fromkeys(["/", prefix]):
+            cache = self.h5[place].get("cache", {}).get(name)
+            if cache is not None:
+                for entry in self.entries(cache):
+                    if place == prefix or entry.origin["state"] == state:
+                        found.setdefault(entry.key, []).append(entry)
+                sources = {**sources, **self.stated_sources(cache)}
+        answers = []
+        for entries in found.values():
+            own = [entry for entry in entries if entry.origin["state"] == state][:1]
+            holding = [
+                entry
+                for entry in entries
+                if self.holds(entry, sources.get(entry.origin["state"], {}), state, now)
+            ]
+            answers.append((entries[0], own or holding))
+        return answers
 
     # -- the way back ---------------------------------------------------------------------------------------
 

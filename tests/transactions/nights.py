@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 import eegarchive
-from eegarchive.check import Checker, Finding
-from eegarchive.state import State
+from eegarchive.archive import CachedState
+from eegarchive.check import Checker
+from eegarchive.findings import Finding
 from eegarchive.storage import seal
 from eegarchive.storage.transaction import begin
 
@@ -59,6 +60,26 @@ def _change_samples(night: eegarchive.EditableArchive) -> None:
     night.signals["HR"].digital[100:110] = night.signals["HR"].digital[200:210]
 
 
+def _put_columns(night: eegarchive.EditableArchive) -> None:
+    columns = {"E": np.arange(4_000), "power": noise(4_000), "stage": ["N2", "N3"] * 2_000}
+    night.cache["features"].put_columns(columns, ["E"])
+
+
+def _freeze_with_cache(night: eegarchive.EditableArchive) -> None:
+    night.cache["old"].put("mean", 61.0, CH="HR")
+    night.cache["new"].put("label", "a night", type="text")
+    night.freeze("cached")
+    night.cache["old"].clear()
+
+
+def _thaw_with_cache(night: eegarchive.EditableArchive) -> None:
+    night.cache["old"].put("mean", 62.0, CH="HR")
+    night.freeze("cached")
+    night.cache["new"].put("mean", 63.0, CH="SaO2")
+    night.thaw("base", preserve_cache=True)
+    night.thaw("cached")
+
+
 def _shrink(path: Path) -> None:
     with begin(path, 1.0) as transaction:
         del transaction.h5["extra"]
@@ -74,6 +95,8 @@ def prepare_gaps(path: Path) -> None:
         night.freeze("spare")
     with eegarchive.edit(path) as night:
         night.copy_signal("SaO2", "unsaved")
+        night.cache["old"].put("mean", 60.5, CH="HR")
+        night.cache["old"].put("peaks", [1, None, 3], CH="HR", basis="samples")
 
 
 def prepare_grown(path: Path) -> None:
@@ -106,6 +129,12 @@ OPERATIONS = {
     "thaw": _edit(lambda night: night.thaw("base", keep_unsaved=True)),
     "thaw_remove": _edit(lambda night: night.thaw("spare", remove=True)),
     "remove_freeze": _edit(lambda night: night.remove_freeze("spare")),
+    "cache_put": _edit(lambda night: night.cache["old"].put("mean", 61.0, CH="SaO2")),
+    "cache_put_columns": _edit(_put_columns),
+    "cache_remove": _edit(lambda night: night.cache["old"].remove("peaks")),
+    "cache_clear": _edit(lambda night: night.cache.clear()),
+    "cache_freeze": _edit(_freeze_with_cache),
+    "cache_thaw": _edit(_thaw_with_cache),
     "several": _edit(_luna),
 }
 
@@ -120,8 +149,12 @@ def content(path: Path) -> dict[str, str]:
     return found
 
 
-def _state(state: State) -> str:
+def _state(state: CachedState) -> str:
     found = hashlib.sha256(state.digest.encode())
+    for name in state.cache:
+        found.update(name.encode())
+        for entry in state.cache[name].select(stale=True):
+            found.update(repr(entry).encode())
     for table in (state.segments, state.annotations, state.epochs):
         found.update(table.rows().tobytes())
     for name, signal in state.signals.items():

@@ -23,7 +23,7 @@ KILLS = int(os.environ.get("EEGARCHIVE_KILLS", "60"))
 LONGEST_SECONDS = 0.15
 #: Says the process id of a child that edits in a loop; for each line it hears, a new child.
 EDITOR = """
-import os, sys, eegarchive
+import os, sys, eegarchive.editing  # once, not in every child
 from tests.transactions.nights import noise
 
 def edit_for_ever(path, seed):

@@ -15,11 +15,11 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import chunks, recordings, states
+from benchmarks import cache, chunks, recordings, states
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "edf"
-MEASURES = ("convert", "physical", "digital", "window", "size", "memory", "states", "chunks")
+MEASURES = ("convert", "physical", "digital", "window", "size", "memory", "states", "cache", "chunks")
 
 
 class Bench:
@@ -80,13 +80,13 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
     parser.add_argument(
-        "measures", nargs="*", metavar="|".join(MEASURES), help="default: all but chunks and states"
+        "measures", nargs="*", metavar="|".join(MEASURES), help="default: all but chunks, states and cache"
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hours", type=float, default=8.0, help="length of the generated recording")
     parser.add_argument("--folder", type=Path, help="where recordings are kept between runs")
     options = parser.parse_args()
-    wanted = options.measures or [m for m in MEASURES if m not in ("chunks", "states")]
+    wanted = options.measures or [m for m in MEASURES if m not in ("chunks", "states", "cache")]
     for measure in wanted:
         if measure not in MEASURES:
             parser.error(f"{measure!r}; there are {', '.join(MEASURES)}")
@@ -95,8 +95,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        if wanted == ["states"]:
-            states.run(folder, 24)
+        if set(wanted) <= {"states", "cache"}:
+            for measure in wanted:
+                without_sources(measure, folder)
             return
         sources = [recordings.generate(folder / "generated.edf", options.hours)]
         real = SHARED / "edfplusc_clinical_psg_osas.edf"
@@ -113,8 +114,8 @@ def run(measure: str, bench: Bench, sources: Sequence[Path]) -> None:
     if measure == "memory":
         memory(bench)
         return
-    if measure == "states":
-        states.run(bench.folder, 24)
+    if measure in ("states", "cache"):
+        without_sources(measure, bench.folder)
         return
     if measure == "size":
         size(bench, [*sources, *sorted(SHARED.glob("*.[eb]df"))])
@@ -152,6 +153,19 @@ def run(measure: str, bench: Bench, sources: Sequence[Path]) -> None:
             bench.compare(f"{title}, open and 30 s of one channel, cold", [*peers, *own], "ms")
         elif measure == "chunks":
             chunks.run(source, bench.folder)
+
+
+def without_sources(measure: str, folder: Path) -> None:
+    """Measures that make what they need."""
+    import eegarchive
+
+    if measure == "states":
+        states.run(folder, 24)
+        return
+    source = recordings.generate(folder / "generated-1h.edf", 1.0)
+    if not source.with_suffix(".h5").exists():
+        eegarchive.convert(source, source.with_suffix(".h5"))
+    cache.run(source.with_suffix(".h5"), folder)
 
 
 def size(bench: Bench, sources: Sequence[Path]) -> None:
