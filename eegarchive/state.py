@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +45,20 @@ if TYPE_CHECKING:
 _ON_SAMPLE = 1e-6
 #: Reads of fewer samples in all are quicker in the calling thread than in the pool.
 _SPREAD_SAMPLES = 500_000
+
+
+@contextlib.contextmanager
+def needing_pandas() -> Iterator[None]:
+    """Say what to install where pandas isn't.
+
+    Raises
+    ------
+    EEGArchiveError
+    """
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise EEGArchiveError('data frames need pandas: pip install "eegarchive[pandas]"') from None
 
 
 class Table:
@@ -96,7 +111,8 @@ class Table:
 
     def to_frame(self) -> pandas.DataFrame:
         """The table as a pandas data frame (needs pandas: the extra `eegarchive[pandas]`)."""
-        import pandas
+        with needing_pandas():
+            import pandas
 
         return pandas.DataFrame(self.columns())
 

@@ -17,7 +17,7 @@ from eegarchive.cache.store import CacheStore
 from eegarchive.cache.view import Entry, View
 from eegarchive.errors import EEGArchiveError, NotInArchive, OddInput
 from eegarchive.layout import CACHE
-from eegarchive.state import State
+from eegarchive.state import State, needing_pandas
 from eegarchive.storage import guard
 
 if TYPE_CHECKING:
@@ -242,7 +242,8 @@ class CacheReader:
         stale : bool
             With values that don't hold any more; else they are left out with a warning.
         """
-        from eegarchive.cache import frames  # pandas takes half a second
+        with needing_pandas():
+            from eegarchive.cache import frames  # pandas takes half a second
 
         strata = {**(strata or {}), **levels}
         blocks = self.blocks(None if variable is None else [variable], strata, stale=stale)

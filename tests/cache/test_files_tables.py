@@ -288,6 +288,7 @@ def test_nan_is_a_number_and_not_missing(tmp_path: Path) -> None:
     [
         (["1.5", "1,5"], "line 3: 3 cells"),
         (["1", "12abc"], "line 3: X is '12abc'; expected a number"),
+        (['"1,5"', '"-2,25e3"'], "line 2: X is '1,5'; expected a number with a point; X:text"),
         (["1", "0x10"], "line 3: X is '0x10'"),
         (["1", "1_000"], "line 3: X is '1_000'"),
         (["1", " 2"], "line 3: X is ' 2'"),

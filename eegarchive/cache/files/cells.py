@@ -54,6 +54,8 @@ _ALLOWED: dict[ValueType, tuple[set[str], str]] = {
     "bool": ({"missing", "bool"}, "true or false"),
 }
 #: What stands in for missing cells, to be parsed with the others.
+#: A number as some countries write it; silently a text, it would be lost to whoever computes.
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?")
 _FILLERS: dict[ValueType, str] = {"num": "nan", "int": "0", "text": "", "bool": "0"}
 #: Longer ones are none of 64 bits, but for their leading zeros.
 _INTEGER_CHARACTERS = 1000
@@ -180,6 +182,8 @@ def _type_by_content(cells: Cells, kinds: Sequence[str], what: str) -> ValueType
     if found <= {"bool"}:
         return "bool"
     if found <= {"int", "label"} or found <= {"text", "label", "bool"}:
+        commas = [bool(_DECIMAL_COMMA.fullmatch(text)) for text in cells.texts]
+        _refuse(cells, commas, what, f"a number with a point; {what}:text takes the column as text")
         return "text"
     numbers = np.array([kind in _NUMBERS for kind in kinds], bool)
     others = np.array([kind not in (*_NUMBERS, "missing") for kind in kinds], bool)
