@@ -11,18 +11,24 @@ from typing import TYPE_CHECKING, Any
 from eegarchive._version import __version__
 
 if TYPE_CHECKING:
+    from eegarchive.accounting import Ledger as Ledger
+    from eegarchive.accounting import ledger as ledger
     from eegarchive.archive import (
         Archive as Archive,
     )
     from eegarchive.archive import (
         open_archive as open,
     )
+    from eegarchive.archive import read_raw as read_raw
     from eegarchive.batch import (
         BatchReport as BatchReport,
     )
     from eegarchive.batch import (
         convert_many as convert_many,
     )
+    from eegarchive.bridges.braindecode import from_braindecode as from_braindecode
+    from eegarchive.bridges.braindecode import to_braindecode as to_braindecode
+    from eegarchive.bridges.export import export as export
     from eegarchive.cache import Cache as Cache
     from eegarchive.cache import Caches as Caches
     from eegarchive.cache import Computed as Computed
@@ -45,12 +51,14 @@ if TYPE_CHECKING:
     from eegarchive.conversion import (
         convert as convert,
     )
+    from eegarchive.description import Category as Category
     from eegarchive.differences import (
         Difference as Difference,
     )
     from eegarchive.differences import (
         diff as diff,
     )
+    from eegarchive.editing import AddRawReport as AddRawReport
     from eegarchive.editing import (
         EditableArchive as EditableArchive,
     )
@@ -92,9 +100,6 @@ if TYPE_CHECKING:
         ExportReport as ExportReport,
     )
     from eegarchive.exporting import (
-        export as export,
-    )
-    from eegarchive.exporting import (
         export_annotations as export_annotations,
     )
     from eegarchive.findings import Finding as Finding
@@ -104,16 +109,22 @@ if TYPE_CHECKING:
     from eegarchive.lineage import (
         history as history,
     )
+    from eegarchive.plotting import plot as plot
     from eegarchive.storage.locks import Locked as Locked
     from eegarchive.summary import summarize as summarize
     from eegarchive.verification import verify as verify
+    from eegarchive.windowing import WindowInfo as WindowInfo
+    from eegarchive.windowing import Windows as Windows
+    from eegarchive.windowing import windows as windows
 
 #: Where each public name is defined, and under which name if it is another.
 _HOMES = {
+    "AddRawReport": "editing",
     "Archive": "archive",
     "BatchReport": "batch",
     "Cache": "cache",
     "Caches": "cache",
+    "Category": "description",
     "CollectReport": "collecting",
     "CompactReport": "compaction",
     "Computed": "cache",
@@ -126,6 +137,7 @@ _HOMES = {
     "ExportReport": "exporting",
     "Finding": "findings",
     "InvalidArchive": "errors",
+    "Ledger": "accounting",
     "Locked": "storage.locks",
     "NotInArchive": "errors",
     "OddInput": "errors",
@@ -137,26 +149,36 @@ _HOMES = {
     "UnsafeArchive": "errors",
     "UnsupportedVersion": "errors",
     "VerificationFailed": "errors",
+    "WindowInfo": "windowing",
+    "Windows": "windowing",
     "collect": "collecting",
     "compact": "compaction",
     "convert": "conversion",
     "convert_many": "batch",
     "diff": "differences",
     "edit": "editing",
-    "export": "exporting",
+    "export": "bridges.export",
     "export_annotations": "exporting",
+    "from_braindecode": "bridges.braindecode",
     "history": "lineage",
+    "ledger": "accounting",
     "open": "archive:open_archive",
+    "plot": "plotting",
+    "read_raw": "archive",
     "recode": "compaction",
     "summarize": "summary",
+    "to_braindecode": "bridges.braindecode",
     "verify": "verification",
+    "windows": "windowing",
 }
 
 __all__ = [
+    "AddRawReport",
     "Archive",
     "BatchReport",
     "Cache",
     "Caches",
+    "Category",
     "CollectReport",
     "CompactReport",
     "Computed",
@@ -169,6 +191,7 @@ __all__ = [
     "ExportReport",
     "Finding",
     "InvalidArchive",
+    "Ledger",
     "Locked",
     "NotInArchive",
     "OddInput",
@@ -180,6 +203,8 @@ __all__ = [
     "UnsafeArchive",
     "UnsupportedVersion",
     "VerificationFailed",
+    "WindowInfo",
+    "Windows",
     "__version__",
     "collect",
     "compact",
@@ -189,11 +214,17 @@ __all__ = [
     "edit",
     "export",
     "export_annotations",
+    "from_braindecode",
     "history",
+    "ledger",
     "open",
+    "plot",
+    "read_raw",
     "recode",
     "summarize",
+    "to_braindecode",
     "verify",
+    "windows",
 ]
 
 

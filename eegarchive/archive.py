@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from eegarchive.cache import Caches, CacheStore
+from eegarchive.description import Value, decode, is_field
+from eegarchive.frames import frame_of
 from eegarchive.layout import (
     EDF,
     EDF_WARNING_COLUMNS,
     EDF_WARNINGS,
+    FREEZE_ATTRIBUTES,
     FREEZES,
     HISTORY,
     HISTORY_COLUMNS,
-    USER_ATTRIBUTE_PREFIX,
 )
+from eegarchive.provenance import Provenance
 from eegarchive.state import State, Table, no_such_freeze
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import AttributeValue, read_attributes
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class CachedState(State):
@@ -35,6 +41,136 @@ class CachedState(State):
     def __init__(self, file: ArchiveFile, path: str, store: CacheStore | None = None) -> None:
         super().__init__(file, path)
         self.cache = Caches(self, store)
+
+    def to_raw(
+        self,
+        picks: str | Sequence[str] | None = None,
+        *,
+        rate: float | None = None,
+        resample: float | None = None,
+        gaps: Literal["annotate", "split"] = "annotate",
+        use_kinds: bool = False,
+        preload: bool | str = False,
+        verbose: Any = None,
+    ) -> Any:
+        """Make MNE's Raw of the state; it reads lazily, and shows this state whatever is done to the archive later.
+
+        Of a recording of one sampling rate it is what `mne.io.read_raw_edf` or `read_raw_bdf` gives, to the last
+        bit. Of several rates, it has the one that most EEG signals have (most signals, if none is EEG).
+
+        Parameters
+        ----------
+        picks : str or sequence of str, optional
+            Names, labels or kinds of signals.
+        rate : float, optional
+            Take the signals of this rate.
+        resample : float, optional
+            Take signals of all rates, and resample those of another rate to this one as
+            :meth:`~eegarchive.EditableArchive.resample` does, each whole channel at once; trigger channels hold
+            their codes.
+        gaps : {'annotate', 'split'}
+            Time without data is zeros under an annotation `BAD_ACQ_SKIP`, which MNE's filters and epochs leave
+            out; or each segment becomes a Raw of its own, in a list.
+        use_kinds : bool
+            Have the archive's kinds as channel types. As MNE reads EDF, all channels but triggers are EEG.
+        preload : bool or str
+            As in MNE. Inside an edit it is always preloaded.
+        verbose : bool, str or int, optional
+            As in MNE.
+
+        Returns
+        -------
+        mne.io.BaseRaw, or a list of them
+
+        Raises
+        ------
+        NotInArchive
+            If there is no such signal or rate.
+        EEGArchiveError
+            If there are no samples, the picks differ in rate, or MNE isn't there.
+        """
+        from eegarchive.interop.mne_raw import to_raw
+
+        return to_raw(
+            self,
+            picks,
+            rate=rate,
+            resample=resample,
+            gaps=gaps,
+            use_kinds=use_kinds,
+            preload=preload,
+            verbose=verbose,
+        )
+
+    def to_epochs(
+        self,
+        name: str = "epoch",
+        *,
+        mask: bool = True,
+        preload: bool = False,
+        verbose: Any = None,
+        **raw: Any,
+    ) -> Any:
+        """Make MNE's Epochs of the epochs that are set, with what is known of each as metadata.
+
+        Metadata are the table's `epoch`, `start`, `duration` and `masked`, and the sleep stage in the middle of each
+        epoch: in `stage`, or in `stage_SET` for each set where several have stages.
+
+        Parameters
+        ----------
+        name : str
+            What the event is called that each epoch is made from.
+        mask : bool
+            Drop masked epochs, with the reason `MASKED` in the drop log.
+        preload : bool
+        verbose : bool, str or int, optional
+            As in MNE.
+        **raw
+            Further arguments of :meth:`to_raw`: which signals, and at which rate.
+
+        Returns
+        -------
+        mne.Epochs
+            Without baseline correction. Epochs that reach into time without data are dropped as `BAD_ACQ_SKIP`,
+            others under an annotation BAD... by its text.
+
+        Raises
+        ------
+        EEGArchiveError
+            If no epochs are set, or they differ in length.
+        """
+        from eegarchive.interop.mne_epochs import to_epochs
+
+        return to_epochs(self, name, mask=mask, preload=preload, verbose=verbose, **raw)
+
+    def to_xarray(self, picks: str | Sequence[str] | None = None) -> Any:
+        """Make an xarray Dataset of the state, one variable for each signal; it shows this state for ever.
+
+        Values are physical, as 64-bit floats, and read when they are asked for: by dask, in chunks, where it is
+        installed. `time` has the seconds on the recording clock, gaps left out. Signals of several rates have a
+        dimension for each rate, `time_100Hz` and so on.
+
+        Parameters
+        ----------
+        picks : str or sequence of str, optional
+            Names, labels or kinds of signals.
+
+        Returns
+        -------
+        xarray.Dataset
+            Variables have the signals' attributes, such as `units`, `kind` and `sampling_rate`; the dataset has
+            `digest`, that of the state, and `recording_start`. Inside an edit everything is read at once.
+
+        Raises
+        ------
+        NotInArchive
+            If there is no such signal.
+        EEGArchiveError
+            If xarray isn't there.
+        """
+        from eegarchive.interop.xarrays import to_xarray
+
+        return to_xarray(self, picks)
 
 
 class Freezes(Mapping[str, CachedState]):
@@ -59,6 +195,20 @@ class Freezes(Mapping[str, CachedState]):
         """What each freeze says of itself, by tag: when it was made, the note, its digests."""
         with self._file.reading():
             return {tag: read_attributes(self._file.group(f"{FREEZES}/{tag}")) for tag in self}
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A table of the freezes, oldest first."""
+        found = sorted(
+            self.attributes().items(), key=lambda freeze: (str(freeze[1].get("created")), freeze[0])
+        )
+        return {
+            "tag": [tag for tag, _ in found],
+            **{name: [attributes.get(name) for _, attributes in found] for name in FREEZE_ATTRIBUTES},
+        }
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The table of the freezes as a pandas data frame."""
+        return frame_of(self.columns())
 
     def __getitem__(self, tag: str) -> CachedState:
         if tag not in self:
@@ -110,21 +260,18 @@ class Archive(CachedState):
         return str(self._file.path)
 
     @property
-    def provenance(self) -> dict[str, AttributeValue]:
-        """How the archive came to be: the root attributes other than the user's own."""
-        found = self._root()
-        return {key: value for key, value in found.items() if not key.startswith(USER_ATTRIBUTE_PREFIX)}
+    def provenance(self) -> Provenance:
+        """How the archive came to be: the root's attributes other than the description's."""
+        return Provenance({key: value for key, value in self._root().items() if not is_field(key)})
 
     def _root(self) -> dict[str, AttributeValue]:
         with self._file.reading():
             return read_attributes(self._file.h5)
 
     @property
-    def attributes(self) -> dict[str, AttributeValue]:
-        """Key=value attributes that users gave."""
-        found = self._root()
-        cut = len(USER_ATTRIBUTE_PREFIX)
-        return {key[cut:]: value for key, value in found.items() if key.startswith(USER_ATTRIBUTE_PREFIX)}
+    def description(self) -> dict[str, Value]:
+        """Who and what was recorded, as far as anyone has said it: subject, session, task, age and so on, typed."""
+        return decode(self._root())
 
     @property
     def edf_header(self) -> dict[str, AttributeValue]:
@@ -172,6 +319,36 @@ def open_archive(path: str | os.PathLike[str], freeze: str | None = None) -> Arc
     if freeze is None:
         path, freeze = split_tag(path)
     return Archive(path, freeze)
+
+
+def read_raw(
+    path: str | os.PathLike[str],
+    freeze: str | None = None,
+    picks: str | Sequence[str] | None = None,
+    preload: bool | str = False,
+    **options: Any,
+) -> Any:
+    """Read an archive as MNE's Raw.
+
+    Parameters
+    ----------
+    path : path-like
+        `night.h5`, or `night.h5@N2`.
+    freeze : str, optional
+        Tag of a freeze in place of the working state.
+    picks : str or sequence of str, optional
+        Names, labels or kinds of signals.
+    preload : bool or str
+        As in MNE.
+    **options
+        Further arguments of :meth:`Archive.to_raw`.
+
+    Returns
+    -------
+    mne.io.BaseRaw
+    """
+    with open_archive(path, freeze) as archive:
+        return archive.to_raw(picks, preload=preload, **options)
 
 
 def split_tag(path: str | os.PathLike[str]) -> tuple[str, str | None]:

@@ -20,7 +20,6 @@ from eegarchive.exporting import Progress
 from eegarchive.layout import SUFFIX
 from eegarchive.lineage import operations
 from eegarchive.storage import seal
-from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.workers import limit_cores, num_cores
 
 #: What is taken from a folder; files named one by one may have any suffix.
@@ -112,7 +111,8 @@ def convert_many(
     verify: bool = True,
     overwrite: bool = False,
     seed: int | None = None,
-    attributes: Mapping[str, AttributeValue] | None = None,
+    description: Mapping[str, Any] | None = None,
+    bids: bool = True,
     annotations: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     finished: Callable[[Outcome], None] | None = None,
@@ -128,7 +128,7 @@ def convert_many(
         As for :func:`plan`.
     jobs : int
         Recordings converted at the same time, each in a process of its own if more than one.
-    codec, verify, overwrite, seed, attributes
+    codec, verify, overwrite, seed, description, bids
         As for :func:`eegarchive.convert`.
     annotations : path-like, optional
         As for :func:`eegarchive.convert`; for one recording.
@@ -153,7 +153,8 @@ def convert_many(
         "verify": verify,
         "overwrite": overwrite,
         "seed": seed,
-        "attributes": dict(attributes or {}),
+        "description": dict(description or {}),
+        "bids": bids,
         "annotations": None if annotations is None else Path(annotations),
     }
     outcomes: dict[Path, Outcome] = {}

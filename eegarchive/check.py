@@ -21,6 +21,8 @@ import numpy as np
 
 from eegarchive import digest, layout
 from eegarchive.check_cache import check_caches
+from eegarchive.check_windows import check_windows
+from eegarchive.description import decode
 from eegarchive.exporting import rebuilt_sha256
 from eegarchive.findings import FOREIGN, Findings, Progress, Report
 from eegarchive.state import State, Table, pieces_by_signal
@@ -62,7 +64,10 @@ class Checker:
             self._check_data(file)
             self._check_states(file)
             check_caches(file, self._found)
+            check_windows(file, self._found, self._progress)
             self._check_edf(file)
+            with self._looking_at("/"):
+                decode(read_attributes(file.h5))  # raises
             with self._looking_at("/"):
                 self._check_totals(file)
 
@@ -90,7 +95,7 @@ class Checker:
             layout.FREEZES,
             layout.HISTORY,
         }
-        self._check_members(file.h5, known, {layout.CACHE})
+        self._check_members(file.h5, known, {layout.CACHE, layout.WINDOWS})
         edf = {
             layout.EDF_HEADER,
             layout.EDF_TAIL,

@@ -111,7 +111,7 @@ class _CacheCheck:
             self._check_doubles(keys, origin_states)
         if before == self._found.errors:
             stated = read_attribute(self._group, layout.CONTENTS_DIGEST)
-            if digest.cache_digest(self._group) != stated:
+            if digest.part_digest(self._group) != stated:
                 self._found.error(self._path, f"what it holds isn't what its {layout.CONTENTS_DIGEST} says")
 
     def _check_members(self) -> None:

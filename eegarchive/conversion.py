@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive import channels, digest, edf, layout, provenance, recording, records
+from eegarchive.bids import describe as read_bids
+from eegarchive.description import encode, resolve
 from eegarchive.editing import edit
 from eegarchive.errors import EDFError, OddInput, VerificationFailed
 from eegarchive.exporting import Progress, rebuilt_sha256
@@ -75,7 +77,8 @@ def convert(
     verify: bool = True,
     overwrite: bool = False,
     seed: int | None = None,
-    attributes: Mapping[str, AttributeValue] | None = None,
+    description: Mapping[str, Any] | None = None,
+    bids: bool = True,
     annotations: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> ConvertReport:
@@ -95,8 +98,12 @@ def convert(
         Replace an existing target.
     seed : int, optional
         A seed to record with the provenance.
-    attributes : mapping, optional
-        Further attributes to record.
+    description : mapping, optional
+        Fields to record: text, numbers, booleans, dates, :class:`eegarchive.Category`, None. They go before those
+        of BIDS.
+    bids : bool
+        Record what BIDS says of the recording: subject, session, task, run and other entities of its file's name,
+        and its participant's row of `participants.tsv` above it, where they are.
     annotations : path-like, optional
         A file of annotations to import as a set of its name, in an edit of its own after the conversion; see
         :meth:`eegarchive.EditableArchive.import_annotations`. The freeze `source` hasn't got them.
@@ -129,11 +136,9 @@ def convert(
     target = source.with_suffix(layout.SUFFIX) if target is None else Path(target)
     if codec not in CODECS:
         raise ValueError(f"codec {codec!r}; there are {', '.join(CODECS)}")
-    for key in attributes or {}:
-        if not (key.isascii() and key.isidentifier()):
-            raise ValueError(f"attribute {key!r}: a name has letters, digits and _ only")
     if source.is_dir():
         raise EDFError(f"{source}: is a folder, not a recording; convert_many takes folders")
+    fields = _described(source, description or {}, bids)
     refuse_same(source, target)
     refuse_existing(target, overwrite)
     with open(source, "rb", buffering=0) as file:
@@ -143,7 +148,7 @@ def convert(
         with new_file(target, overwrite) as temporary:
             with named_failures(target), h5py.File(objects.create_file(temporary)) as h5:
                 written = _Conversion(h5, file, header, CODECS[codec]).run(progress)
-                extra = _provenance(source, header, written, seed, attributes or {})
+                extra = _provenance(source, header, written, seed, fields)
                 objects.write_attributes(h5, extra)
                 objects.write_attribute(h5, layout.ARCHIVE_DIGEST, digest.archive_digest(h5))
             sealing = pool().submit(seal.compute, temporary, temporary.stat().st_size)
@@ -193,9 +198,10 @@ def _provenance(
     header: edf.Header,
     written: _Written,
     seed: int | None,
-    attributes: Mapping[str, AttributeValue],
+    fields: Mapping[str, AttributeValue],
 ) -> dict[str, AttributeValue]:
     """The root's attributes (spec R-1)."""
+    commit, status = provenance.git_checkout()
     return {
         "format": layout.FORMAT,
         "format_version": layout.FORMAT_VERSION,
@@ -207,11 +213,25 @@ def _provenance(
         "source_kind": written.kind,
         "source_digest": written.digest,
         layout.STATE_DIGEST: written.digest,
-        "git_commit": provenance.git_commit(),
+        "git_commit": commit,
+        "git_status": status,
+        **provenance.surroundings(),
         **{f"version_{name}": version for name, version in provenance.versions().items()},
         **({} if seed is None else {"seed": seed}),
-        **{f"{layout.USER_ATTRIBUTE_PREFIX}{key}": value for key, value in attributes.items()},
+        **fields,
     }
+
+
+def _described(source: Path, given: Mapping[str, Any], bids: bool) -> dict[str, AttributeValue]:
+    """The root's attributes that describe a recording: what is given, and what BIDS says of it.
+
+    Raises
+    ------
+    EEGArchiveError
+        If a field can't be kept, or a file of BIDS can't be understood.
+    """
+    found = read_bids(source) if bids else {}
+    return encode({**found, **resolve(given, found)})
 
 
 @dataclass(frozen=True)
@@ -425,7 +445,7 @@ class _Conversion:
                 "operation": ["convert"],
                 "parameters": [json.dumps({"source_sha256": source_sha256}, sort_keys=True)],
                 "time": [provenance.now()],
-                "versions": [json.dumps(provenance.versions(), sort_keys=True)],
+                "versions": [json.dumps(provenance.versions_now(), sort_keys=True)],
                 "digest_before": [""],
                 "digest_after": [state_digest],
             },

@@ -26,6 +26,7 @@ from eegarchive.layout import (
     SAMPLES_DIGEST,
     SIGNALS,
     STATE_TABLES,
+    WINDOWS,
 )
 from eegarchive.storage import guard, virtual
 from eegarchive.storage.objects import AttributeValue, read_attribute, read_attributes, write_attribute
@@ -156,8 +157,8 @@ def contents_digest(group: h5py.Group) -> str:
     return _sha256(lines)
 
 
-def cache_digest(group: h5py.Group) -> str:
-    """Digest of one cache: its attributes, and all that is in it (spec D-6)."""
+def part_digest(group: h5py.Group) -> str:
+    """Digest of one cache, or one set of windows: its attributes, and all that is in it (spec D-6)."""
     lines = _contents_lines(group)
     for name in guard.names(group):
         lines += _lines(f"/{name}", guard.member(group, name))
@@ -195,7 +196,7 @@ def archive_digest(file: h5py.File, trust_names: bool = False) -> str:
             lines += [f"group {_hex('/' + name)}", *_attribute_lines(read_attributes(found))]
             lines += [f"signal {_hex(f'/{name}/{own}')} {own}" for own in guard.names(found)]
         else:
-            lines += _member_lines(name, found)
+            lines += _member_lines(name, found, (CACHE, WINDOWS))
     return _sha256(lines)
 
 
@@ -204,20 +205,22 @@ def write_archive_digest(root: h5py.File) -> None:
     write_attribute(root, ARCHIVE_DIGEST, archive_digest(root, trust_names=True))
 
 
-def _member_lines(name: str, found: h5py.Group | h5py.Dataset) -> list[str]:
-    """The lines of a member of the root or of a freeze; caches enter by digests of their own."""
-    if name != CACHE or isinstance(found, h5py.Dataset):
+def _member_lines(
+    name: str, found: h5py.Group | h5py.Dataset, by_parts: Sequence[str] = (CACHE,)
+) -> list[str]:
+    """The lines of a member of the root or of a freeze; caches and windows enter by digests of their own."""
+    if name not in by_parts or isinstance(found, h5py.Dataset):
         return _lines(f"/{name}", found)
     lines = [f"group {_hex(f'/{name}')}", *_attribute_lines(read_attributes(found))]
-    return [*lines, *(f"cache {_hex(own)} {digest}" for own, digest in _caches(found).items())]
+    return [*lines, *(f"{name} {_hex(own)} {digest}" for own, digest in _parts(found).items())]
 
 
 def cache_digests(group: h5py.Group) -> dict[str, str]:
     """Digest of each cache of the root, or of a freeze, by name."""
-    return _caches(guard.group_at(group, CACHE)) if CACHE in guard.names(group) else {}
+    return _parts(guard.group_at(group, CACHE)) if CACHE in guard.names(group) else {}
 
 
-def _caches(group: h5py.Group) -> dict[str, str]:
+def _parts(group: h5py.Group) -> dict[str, str]:
     digests = {
         name: read_attribute(guard.group_at(group, name), CONTENTS_DIGEST) for name in guard.names(group)
     }

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive import records
-from eegarchive.archive import Archive, open_archive
+from eegarchive.archive import Archive
 from eegarchive.edf_export import write_edf
 from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive
 from eegarchive.layout import (
@@ -46,13 +46,15 @@ class ExportReport:
     ----------
     target : Path
     kind : str
-        EDF, EDF+C, EDF+D, BDF, BDF+C or BDF+D.
+        EDF, EDF+C, EDF+D, BDF, BDF+C or BDF+D; FIF, Zarr, CSV or Parquet.
     source_sha256 : str or None
         SHA-256 of the file, if it is the source byte for byte; None if the state was written as a new one.
     quantised : dict
         For each floating-point signal, by name, the largest error of rounding, in its units.
     shifted : float
         Seconds that the file's start is later than zero of the recording clock.
+    count : int
+        Rows of a table, values of a cache, or signals of a store.
     """
 
     target: Path
@@ -60,16 +62,17 @@ class ExportReport:
     source_sha256: str | None = None
     quantised: dict[str, float] = field(default_factory=dict)
     shifted: float = 0.0
+    count: int = 0
 
 
-def export(
-    archive: str | os.PathLike[str] | Archive,
+def export_edf(
+    archive: Archive,
     target: str | os.PathLike[str],
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ExportReport:
-    """Write a state as EDF or BDF.
+    """Write a state as EDF or BDF: see :func:`eegarchive.export`.
 
     The state that came from the source becomes the source again, byte for byte: the bytes are hashed on their
     way out, and the file gets its name only if they are the source's. Any other state is written as
@@ -77,8 +80,7 @@ def export(
 
     Parameters
     ----------
-    archive : path-like or Archive
-        `night.h5`, `night.h5@TAG`, or an open archive.
+    archive : Archive
     target : path-like
         The file to write, ending in .edf or .bdf.
     overwrite : bool
@@ -106,9 +108,6 @@ def export(
     """
     target = Path(target)
     refuse_existing(target, overwrite)
-    if not isinstance(archive, Archive):
-        with open_archive(archive) as opened:
-            return export(opened, target, overwrite=overwrite, progress=progress)
     refuse_same(Path(archive.path), target)
     with archive._file.reading():  # no edit comes in between
         if _is_source(archive):
@@ -119,9 +118,14 @@ def export(
 
 def bytes_to_export(archive: Archive, target: str | os.PathLike[str]) -> int:
     """How many bytes `progress` will be told of in all, about."""
+    suffix = Path(target).suffix.lower()
+    if suffix == ".zarr":
+        return sum(len(signal) * signal.dtype.itemsize for signal in archive.signals.values())
+    if suffix not in (".edf", ".bdf"):
+        return 0  # nothing is told
     if _is_source(archive):
         return int(archive.provenance["source_size"])
-    sample_bytes = 3 if Path(target).suffix.lower() == ".bdf" else 2
+    sample_bytes = 3 if suffix == ".bdf" else 2
     return sample_bytes * sum(map(len, archive.signals.values()))
 
 

@@ -32,10 +32,12 @@ SOURCE_FREEZE = "source"
 #: Tags that no freeze made by a user can have.
 RESERVED_TAGS = (SOURCE_FREEZE, "remove")
 CACHE = "cache"
+WINDOWS = "windows"
 HISTORY = "history"
 SIGNALS = "signals"
 
 ColumnType = Literal["f8", "i8", "i4", "u1", "str"]
+AttributeType = Literal["str", "i8", "f8"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,35 @@ CACHE_VALUE_COLUMNS = ("value", "missing", "origin")
 CACHE_VECTOR_COLUMNS = ("start", "stop", "origin")
 #: A table of a cache isn't larger than this, text padded to its column's width.
 MAX_CACHE_TABLE_BYTES = 2**31
+#: What a set of windows has (spec W-2 to W-6).
+WINDOW_SAMPLES = "samples"
+WINDOW_ROWS = "rows"
+WINDOW_CHANNELS = "channels"
+WINDOW_ATTRIBUTES: dict[str, AttributeType] = {
+    "state": "str",
+    "sampling_rate": "f8",
+    "parameters": "str",
+    "time": "str",
+    "versions": "str",
+    "contents_digest": "str",
+}
+#: Columns of a set's rows before `target`, and how that is stored.
+WINDOW_COLUMNS = (
+    Column("i", "i8"),
+    Column("start", "i8"),
+    Column("stop", "i8"),
+    Column("onset", "f8"),
+)
+WINDOW_TARGET = "target"
+WINDOW_TARGET_TYPES: tuple[ColumnType, ...] = ("i8", "f8", "u1", "str")
+WINDOW_CHANNEL_COLUMNS = (
+    Column("name", "str"),
+    Column("label", "str"),
+    Column("kind", "str"),
+    Column("units", "str"),
+    Column("scale_factor", "f8"),
+    Column("add_offset", "f8"),
+)
 EDF_CHANNEL_COLUMNS = (
     Column("index", "i4"),
     Column("name", "str"),
@@ -129,8 +160,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
     f"{EDF}/{EDF_CHANNELS}": EDF_CHANNEL_COLUMNS,
     f"{EDF}/{EDF_WARNINGS}": EDF_WARNING_COLUMNS,
 }
-
-AttributeType = Literal["str", "i8", "f8"]
 
 #: Attributes every signal has (spec S-4).
 SIGNAL_ATTRIBUTES: dict[str, AttributeType] = {
@@ -159,7 +188,10 @@ STATE_DIGEST = "digest"
 CONTENTS_DIGEST = "contents_digest"
 ARCHIVE_DIGEST = "archive_digest"
 CLOCK_START = "recording_start"
-USER_ATTRIBUTE_PREFIX = "attr."
+#: Fields of a description, and what says of what type and levels one is (spec R-4, R-7).
+DESCRIPTION_PREFIX = "attr."
+TYPE_PREFIX = "attr_type."
+LEVELS_PREFIX = "attr_levels."
 
 #: Attributes the root must have (spec C-5).
 ROOT_ATTRIBUTES: dict[str, AttributeType] = {

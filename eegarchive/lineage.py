@@ -214,6 +214,20 @@ def _freeze(parameters: Mapping[str, Any]) -> str:
     return f"freeze as {parameters['tag']}{note}"
 
 
+def _add_raw(parameters: Mapping[str, Any]) -> str:
+    kinds = ("changed", "added", "dropped")
+    parts = [f"{kind} {_listed(parameters[kind])}" for kind in kinds if parameters.get(kind)]
+    parts += [f"{old} renamed to {new}" for old, new in parameters.get("renamed", {}).items()]
+    if "times" in parameters:
+        start, stop = parameters["times"]
+        parts.append(f"cropped to {start:.10g}-{stop:.10g} s")
+    for name in ("added", "dropped"):
+        if parameters.get(f"annotations_{name}"):
+            parts.append(f"{parameters[f'annotations_{name}']} annotations {name}")
+    rate = f"at {parameters['sampling_rate']:.10g} Hz"
+    return f"take over what MNE made of the signals {rate}: {'; '.join(parts) or 'nothing changed'}"
+
+
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "convert": _convert,
     "epochs": _epochs,
@@ -226,6 +240,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "set-signal": _set_signal,
     "write-samples": _write_samples,
     "add-signal": lambda p: f"add signal {p['label']} at {p['sampling_rate']:.10g} Hz",
+    "add-raw": _add_raw,
     "resample": lambda p: f"resample to {p['sampling_rate']:.10g} Hz: {_listed(p['signals'])}",
     "filter": _filter,
     "add-annotations": lambda p: f"add {p['count']} annotations to the set {p['annotation_set']}",
@@ -235,4 +250,8 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "drop-annotations": lambda p: f"drop {_selected(p)}",
     "rename-annotations": _rename_annotations,
     "freeze": _freeze,
+    "prepare-windows": lambda p: f"prepare windows of {p['length']:.10g} s as {p['name']}",
+    "remove-windows": lambda p: f"remove the windows {p['name']}",
+    "describe": lambda p: f"describe the recording: {_listed(p['fields'])}",
+    "drop-description": lambda p: f"drop the fields {_listed(p['fields'])} of the description",
 }

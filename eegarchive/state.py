@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive
+from eegarchive.frames import frame_of, signal_columns
 from eegarchive.layout import (
     ANNOTATIONS,
     CLOCK_START,
@@ -45,20 +45,6 @@ if TYPE_CHECKING:
 _ON_SAMPLE = 1e-6
 #: Reads of fewer samples in all are quicker in the calling thread than in the pool.
 _SPREAD_SAMPLES = 500_000
-
-
-@contextlib.contextmanager
-def needing_pandas() -> Iterator[None]:
-    """Say what to install where pandas isn't.
-
-    Raises
-    ------
-    EEGArchiveError
-    """
-    try:
-        yield
-    except ModuleNotFoundError:
-        raise EEGArchiveError('data frames need pandas: pip install "eegarchive[pandas]"') from None
 
 
 class Table:
@@ -111,10 +97,7 @@ class Table:
 
     def to_frame(self) -> pandas.DataFrame:
         """The table as a pandas data frame (needs pandas: the extra `eegarchive[pandas]`)."""
-        with needing_pandas():
-            import pandas
-
-        return pandas.DataFrame(self.columns())
+        return frame_of(self.columns())
 
 
 class Digital:
@@ -231,7 +214,7 @@ class Signal:
 
     def calibrate(self, samples: npt.NDArray[Any], out: npt.NDArray[np.float64]) -> None:
         """Put the physical values of stored samples into `out`."""
-        np.multiply(samples, self.scale_factor, out=out)
+        np.multiply(samples, self.scale_factor, out=out, dtype=np.float64)
         np.add(out, self.add_offset, out=out)
 
     def _get(self, index: slice | int, dtype: np.dtype[Any], put: Put) -> Any:
@@ -299,6 +282,16 @@ class Signals(Mapping[str, Signal]):
     def _none(self, name: str) -> EEGArchiveError:
         where = f"{self._file.path}: {self._path}"
         return NotInArchive(f"{where}: no signal {name!r}; there are {', '.join(self) or 'none'}")
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A table of the signals: what each attribute says of each, None where it has none."""
+        with self._file.reading():
+            found = {name: self.describe(name) for name in self}
+        return signal_columns({name: (own.attributes, own.dtype, len(own)) for name, own in found.items()})
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The table of the signals as a pandas data frame."""
+        return frame_of(self.columns())
 
     def _signal(self, name: str) -> Signal:
         return Signal(self._file, name, self.describe)

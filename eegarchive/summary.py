@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from eegarchive.archive import Archive
+from eegarchive.description import as_json
 from eegarchive.differences import caches, same_cache
 from eegarchive.layout import STATE_DIGEST
 from eegarchive.savings import compact_savings
 from eegarchive.state import Signal, State
+from eegarchive.windowing.sets import WindowSet, set_names
 
 SCHEMA = "eegarchive.info/1"
 
@@ -24,7 +27,7 @@ def summarize(archive: Archive) -> dict[str, Any]:
     -------
     dict
         With the keys schema, path, freeze, saved_as (tags of the freezes that the state is equal to),
-        recording, signals, annotations, epochs, freezes, caches, size, provenance, attributes, warnings.
+        recording, signals, annotations, epochs, freezes, caches, windows, size, provenance, description, warnings.
         Times are in seconds, sizes in bytes; what isn't known is None.
     """
     segments = archive.segments.columns()
@@ -56,6 +59,7 @@ def summarize(archive: Archive) -> dict[str, Any]:
         },
         "freezes": _freezes(archive),
         "caches": caches(archive),
+        "windows": summarize_windows(archive),
         "size": {
             "archive": stored,
             "source": provenance["source_size"],
@@ -63,8 +67,8 @@ def summarize(archive: Archive) -> dict[str, Any]:
             "codec": _codec(archive),
             "compact_saves": compact_savings(archive),
         },
-        "provenance": provenance,
-        "attributes": archive.attributes,
+        "provenance": dict(provenance),
+        "description": {name: as_json(value) for name, value in archive.description.items()},
         "warnings": [
             {"code": code, "message": message}
             for code, message in zip(
@@ -111,6 +115,13 @@ def _freezes(archive: Archive) -> list[dict[str, Any]]:
         for tag, attributes in archive.freezes.attributes().items()
     ]
     return sorted(found, key=lambda freeze: (str(freeze["created"]), freeze["tag"]))
+
+
+def summarize_windows(archive: Archive) -> list[dict[str, Any]]:
+    """Facts about each set of windows; `stale` says whether it is of another state."""
+    with archive._file.reading():
+        found = [WindowSet(archive._file, name).info() for name in set_names(archive._file)]
+    return [{**asdict(info), "stale": info.state != archive.digest} for info in found]
 
 
 def summarize_freezes(archive: Archive) -> list[dict[str, Any]]:

@@ -374,3 +374,13 @@ def test_asking_for_versions_imports_nothing_heavy() -> None:
     code = "import sys; from eegarchive import provenance; provenance.versions(); print('mne' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+def test_float32_samples_are_scaled_in_64_bits(psg: Path) -> None:
+    """Spec S-3; numpy computes float32 times a Python number in 32 bits."""
+    values = np.linspace(0.1, 0.7, 30000, dtype=np.float32)
+    with eegarchive.edit(psg) as night:
+        night.add_signal("x", values, 100.0)
+        night.set_signal("x", scale_factor=1e-6)
+    with eegarchive.open(psg) as archive:
+        assert np.array_equal(archive.signals["x"][:], values.astype(np.float64) * 1e-6)

@@ -110,6 +110,8 @@ def test_bad_input_gets_one_line_and_exit_code_1(
         ("convert", "night.edf", "--jobs", "0"),
         ("convert", "night.edf", "--attr", "subject"),
         ("convert", "night.edf", "--attr", "a b=c"),
+        ("convert", "night.edf", "--attr", "age:years=3"),
+        ("convert", "night.edf", "--attr", "age:int=old"),
         ("export", "a.h5"),
         ("nonsense",),
         ("info", "a.h5", "--nonsense"),
@@ -168,7 +170,7 @@ def test_info_as_json_has_a_versioned_shape(archives: dict[str, Path]) -> None:
     assert found["provenance"]["source_kind"] == "EDF+D"
     assert set(found) == {
         "schema", "path", "freeze", "saved_as", "recording", "signals", "annotations", "epochs", "freezes",
-        "caches", "size", "provenance", "attributes", "warnings",
+        "caches", "windows", "size", "provenance", "description", "warnings",
     }  # fmt: skip
 
 

@@ -554,7 +554,7 @@ def test_every_change_waits_for_another_writer_and_then_names_it(night: str) -> 
         (("epochs", "gone.h5"), "gone.h5: No such file or directory"),
         (("history", "night.h5@x"), "no freeze 'x'; there are source"),
         (("digest", "night.h5@x"), "no freeze 'x'; there are source"),
-        (("export", "night.h5", "-o", "a.txt"), "a.txt: name the file *.edf or *.bdf"),
+        (("export", "night.h5", "-o", "a.txt"), "a.txt: expected .edf, .bdf, .fif, .zarr, .csv, .parquet"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_changes_nothing(

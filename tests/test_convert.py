@@ -123,10 +123,10 @@ def test_what_is_not_an_edf_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_provenance_says_where_the_archive_comes_from(tmp_path: Path) -> None:
-    eegarchive.convert(PSG, tmp_path / "a.h5", seed=7, attributes={"subject": "S001", "age": 33})
+    eegarchive.convert(PSG, tmp_path / "a.h5", seed=7, description={"subject": "S001", "age": 33})
     with eegarchive.open(tmp_path / "a.h5") as archive:
         found = archive.provenance
-        assert archive.attributes == {"subject": "S001", "age": 33}
+        assert archive.description == {"subject": "S001", "age": 33}
     assert found["source_name"] == PSG.name
     assert found["source_size"] == PSG.stat().st_size
     assert found["source_sha256"] == hashlib.sha256(PSG.read_bytes()).hexdigest()
@@ -148,8 +148,8 @@ def test_provenance_says_where_the_archive_comes_from(tmp_path: Path) -> None:
 
 
 def test_an_attribute_name_that_could_confuse_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="letters, digits and _"):
-        eegarchive.convert(PSG, tmp_path / "a.h5", attributes={"a.b": "c"})
+    with pytest.raises(eegarchive.EEGArchiveError, match="letters, digits and _"):
+        eegarchive.convert(PSG, tmp_path / "a.h5", description={"a.b": "c"})
 
 
 def test_progress_counts_the_source_twice(tmp_path: Path) -> None:

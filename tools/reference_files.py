@@ -52,6 +52,8 @@ BASE_SIGNAL = "3Hz +5%2F-5 V"
 SMALL_BASE = "edfplusc_hypnogram_annotations_only"
 #: The archive with caches.
 CACHED = "cache_values"
+#: The archive with a set of windows.
+PREPARED = "windows_prepared"
 _SHOWN_SAMPLES = 5
 _SHOWN_ROWS = 5
 
@@ -71,8 +73,8 @@ def edited(path: Path, redigest: bool = True, reseal: bool = True) -> Iterator[h
         if redigest:
             freezes = [h5[layout.FREEZES][tag] for tag in h5[layout.FREEZES]]
             for above in (h5, *freezes):
-                for cache in above.get(layout.CACHE, {}).values():
-                    objects.write_attribute(cache, layout.CONTENTS_DIGEST, digest.cache_digest(cache))
+                for part in (*above.get(layout.CACHE, {}).values(), *above.get(layout.WINDOWS, {}).values()):
+                    objects.write_attribute(part, layout.CONTENTS_DIGEST, digest.part_digest(part))
             for freeze in freezes:
                 objects.write_attribute(freeze, layout.CONTENTS_DIGEST, digest.contents_digest(freeze))
             objects.write_attribute(h5, layout.ARCHIVE_DIGEST, digest.archive_digest(h5))
@@ -466,7 +468,11 @@ def generate(folder: Path) -> None:
     shutil.copy(folder / f"{BASE}.h5", folder / f"{CACHED}.h5")
     with tempfile.TemporaryDirectory() as nowhere, contextlib.chdir(nowhere):
         _put_values(folder / f"{CACHED}.h5")
-    for stem in [*(Path(name).stem for name in WHOLE), "virtual_pieces", CACHED]:
+    shutil.copy(folder / f"{BASE}.h5", folder / f"{PREPARED}.h5")
+    with eegarchive.edit(folder / f"{PREPARED}.h5") as night:
+        night.set_epochs(10)
+        night.prepare_windows("w2s", 2.0, 20.0, picks=BASE_SIGNAL, target="epoch:epoch")
+    for stem in [*(Path(name).stem for name in WHOLE), "virtual_pieces", CACHED, PREPARED]:
         _write_json(folder / f"{stem}.json", expectation(folder / f"{stem}.h5"))
     (folder / f"{BASE}.txt").write_text(digest_texts(folder / f"{BASE}.h5"), encoding="ascii")
     for stem, (base, spoil, what, answer) in BROKEN.items():

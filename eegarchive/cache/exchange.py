@@ -12,12 +12,12 @@ from eegarchive.cache.columns import TYPES
 from eegarchive.cache.origins import Basis
 from eegarchive.cache.reader import CacheReader
 from eegarchive.cache.writer import CacheWriter
+from eegarchive.description import decode
 from eegarchive.errors import EEGArchiveError, NotInArchive
-from eegarchive.layout import USER_ATTRIBUTE_PREFIX
 from eegarchive.storage.objects import read_attributes
 
-#: Attributes of a user's that may say what a recording is called in tables of others.
-_NAMING_ATTRIBUTES = ("ID", "id", "subject")
+#: Fields of the description that may say what a recording is called in tables of others.
+_NAMING_FIELDS = ("ID", "id", "subject")
 
 
 class CacheExchange(CacheWriter):
@@ -85,11 +85,12 @@ class CacheExchange(CacheWriter):
         return self.add_blocks(blocks, basis=basis, operation="import", parameters=parameters)
 
     def ids(self) -> list[str]:
-        """What this recording may be called in a table of several: by its file, its source, or a user's attribute."""
+        """What this recording may be called in a table of several: by its file, its source, or its description."""
         with self._file.reading():
             root = read_attributes(self._file.h5)
         found = [self._file.path.stem, Path(str(root["source_name"])).stem]
-        stated = (root.get(f"{USER_ATTRIBUTE_PREFIX}{name}") for name in _NAMING_ATTRIBUTES)
+        fields = decode(root)
+        stated = (fields.get(name) for name in _NAMING_FIELDS)
         return list(dict.fromkeys([*found, *(str(name) for name in stated if name is not None)]))
 
     def export_file(

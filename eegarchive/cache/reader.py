@@ -16,8 +16,9 @@ from eegarchive.cache.parts import Kind, Rows
 from eegarchive.cache.store import CacheStore
 from eegarchive.cache.view import Entry, View
 from eegarchive.errors import EEGArchiveError, NotInArchive, OddInput
+from eegarchive.frames import needing_pandas
 from eegarchive.layout import CACHE
-from eegarchive.state import State, needing_pandas
+from eegarchive.state import State
 from eegarchive.storage import guard
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from eegarchive.errors import EEGArchiveError
 from eegarchive.storage.guard import printable
 from eegarchive.storage.locks import EDIT_WAIT_SECONDS
 
@@ -48,6 +49,28 @@ class ArchiveGroup(click.Group):
         """Take options behind the archive as the group's own, unless a command follows it."""
         context.allow_interspersed_args = not any(word in self.commands for word in arguments[1:])
         return super().parse_args(context, arguments)
+
+
+def read_fields(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Any]:
+    """Fields of a description: KEY=VALUE, whose type is that of the field there is, or KEY:TYPE=VALUE."""
+    from eegarchive.description import PARSED, Unstated, is_field_name, parse
+
+    found: dict[str, Any] = {}
+    for value in values:
+        stated, equals, text = value.partition("=")
+        key, colon, kind = stated.partition(":")
+        if not (equals and is_field_name(key) and (not colon or kind in PARSED)):
+            raise click.BadParameter(
+                f"{value!r}: expected KEY=VALUE or KEY:TYPE=VALUE, letters, digits and _ in KEY, "
+                f"TYPE one of {', '.join(PARSED)}"
+            )
+        try:
+            found[key] = parse(key, text, kind) if colon else Unstated(text)
+        except EEGArchiveError as error:
+            raise click.BadParameter(str(error)) from None
+    return found
 
 
 def tell(archive: str, what: str) -> None:

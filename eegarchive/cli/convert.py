@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from eegarchive.batch import Outcome, convert_many, plan, total_bytes
-from eegarchive.cli._shared import bytes_text, echo_json, progress_bar
+from eegarchive.cli._shared import bytes_text, echo_json, progress_bar, read_fields
 from eegarchive.storage.codec import CODECS
 from eegarchive.storage.guard import printable
 
 _SHOWN_WARNINGS = 5
-
-
-def _key_value(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for value in values:
-        key, equals, text = value.partition("=")
-        if not (equals and key.isascii() and key.isidentifier()):
-            raise click.BadParameter(f"{value!r}: expected KEY=VALUE, with letters, digits and _ in KEY")
-        found[key] = text
-    return found
 
 
 @click.command()
@@ -55,11 +46,16 @@ def _key_value(context: click.Context, parameter: click.Parameter, values: tuple
 @click.option("--seed", type=int, help="A seed to record with the provenance.")
 @click.option(
     "--attr",
-    "attributes",
+    "description",
     multiple=True,
-    metavar="KEY=VALUE",
-    callback=_key_value,
-    help="An attribute to record; may be repeated.",
+    metavar="KEY[:TYPE]=VALUE",
+    callback=read_fields,
+    help="A field that describes the recording, as subject=S1 or age:int=34; may be repeated.",
+)
+@click.option(
+    "--bids/--no-bids",
+    default=True,
+    help="Take fields from names as BIDS has them, and participants.tsv (default).",
 )
 @click.option(
     "--annotations",
@@ -78,7 +74,8 @@ def command(
     overwrite: bool,
     jobs: int,
     seed: int | None,
-    attributes: dict[str, str],
+    description: dict[str, Any],
+    bids: bool,
     annotations: Path | None,
     as_json: bool,
 ) -> None:
@@ -88,11 +85,14 @@ def command(
     the output folder. Each archive is read back from disk and compared with its source before it gets
     its name. Run again after an interruption, it skips what is done and whole.
 
+    A field that --attr gives is text, unless its TYPE is stated (int, num, bool, date, datetime, none, text), or
+    BIDS has a field of that name, whose type it gets then.
+
     \b
     Examples:
       eegarchive convert night.edf
       eegarchive convert recordings/ -o archives/ --jobs 4
-      eegarchive convert night.edf -o night.h5 --attr subject=S001
+      eegarchive convert night.edf -o night.h5 --attr subject=S001 --attr age:int=34
       eegarchive convert night.edf --annotations hypnogram.edf
     """
     pairs = plan(inputs, output)
@@ -114,7 +114,8 @@ def command(
             verify=verify,
             overwrite=overwrite,
             seed=seed,
-            attributes=attributes,
+            description=description,
+            bids=bids,
             annotations=annotations,
             progress=progress,
             finished=finished,

@@ -43,6 +43,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         if recording["segments"] > 1
         else ""
     )
+    frozen = {freeze["tag"]: freeze["digest"] for freeze in found["freezes"]}
     spare = size["compact_saves"]
     saved = f"; compact would save {bytes_text(spare)}" if spare >= _WORTH_SAVING else ""
     pairs = [
@@ -72,7 +73,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ),
         ("state", _saved(found)),
         ("caches", ", ".join(found["caches"]) or "none"),
-        ("attributes", ", ".join(f"{key}={value}" for key, value in found["attributes"].items())),
+        ("windows", ", ".join(f"{w['name']}{' (stale)' if w['stale'] else ''}" for w in found["windows"])),
+        ("description", ", ".join(f"{key} {_said(value)}" for key, value in found["description"].items())),
         (
             "size",
             f"{bytes_text(size['archive'])}, {size['ratio']:.2f} of the source's "
@@ -84,7 +86,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"{provenance['created']} by {provenance['created_by']}, "
             f"HDF5 {provenance.get('version_hdf5', '?')}, commit {_short(str(provenance['git_commit']))}",
         ),
-        ("digest", provenance["digest"]),
+        ("digest", frozen.get(found["freeze"], provenance["digest"])),
     ]
     lines += ["", *table([pair for pair in rest if pair[1]])]
     lines += _freeze_lines(found["freezes"])
@@ -93,6 +95,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines += [f"  {printable(warning['message'])}" for warning in found["warnings"][:_SHOWN_ROWS]]
         lines += _more(len(found["warnings"]))
     return lines
+
+
+def _said(value: Any) -> str:
+    """A field of the description, as `describe` shows it."""
+    return "n/a" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _short(commit: str) -> str:

@@ -9,17 +9,28 @@ from pathlib import Path
 
 from eegarchive.archive import split_tag
 from eegarchive.editing.annotations import AnnotationOperations
+from eegarchive.editing.description import DescriptionOperations
 from eegarchive.editing.epochs import EpochOperations
 from eegarchive.editing.freezes import FreezeOperations, ThawReport
+from eegarchive.editing.mne import AddRawReport, MNEOperations
 from eegarchive.editing.signals import SignalOperations
+from eegarchive.editing.windows import WindowOperations
 from eegarchive.errors import EEGArchiveError
 from eegarchive.storage.locks import EDIT_WAIT_SECONDS
 from eegarchive.storage.transaction import begin
 
-__all__ = ["EditableArchive", "ThawReport", "edit"]
+__all__ = ["AddRawReport", "EditableArchive", "ThawReport", "edit"]
 
 
-class EditableArchive(EpochOperations, SignalOperations, AnnotationOperations, FreezeOperations):
+class EditableArchive(
+    EpochOperations,
+    SignalOperations,
+    AnnotationOperations,
+    FreezeOperations,
+    MNEOperations,
+    WindowOperations,
+    DescriptionOperations,
+):
     """An archive inside :func:`edit`: read like any other, and changed by its operations.
 
     Each operation is recorded in the history with its parameters, the versions, and the state's digest before

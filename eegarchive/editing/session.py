@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -77,11 +78,15 @@ class Session(Archive):
                 "operation": operation,
                 "parameters": json.dumps(stated, sort_keys=True, default=_plain),
                 "time": provenance.now(),
-                "versions": json.dumps(provenance.versions(), sort_keys=True),
+                "versions": self._versions,
                 "digest_before": self.digest,
                 "digest_after": after,
             }
         )
+
+    @functools.cached_property
+    def _versions(self) -> str:
+        return json.dumps(provenance.versions_now(), sort_keys=True)
 
     def _settled(self, draft: Draft) -> Draft:
         """Signals without samples are stored, not virtual: give those with new attributes data of their own."""

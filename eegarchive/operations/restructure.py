@@ -61,7 +61,7 @@ def restructure(draft: Draft, records: Sequence[Stretch] | None) -> tuple[Draft,
         if records is None
         else records
     )
-    runs, homes = _runs(np.array(wanted), old["start"], old["start"] + old["duration"])
+    runs, homes = runs_within(np.array(wanted), old["start"], old["start"] + old["duration"])
     by_rate: dict[tuple[float, int], list[tuple[int, int]]] = {}
     signals: dict[str, Description] = {}
     for name, signal in draft.signals.items():
@@ -100,7 +100,7 @@ def touched_records(
     return found
 
 
-def _runs(
+def runs_within(
     wanted: npt.NDArray[np.float64], begins: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], list[int]]:
     """Merge stretches that touch or overlap, within each segment; (start, stop) of each, and its segment."""
@@ -130,15 +130,7 @@ def _ranges(
     homes: list[int],
 ) -> list[tuple[int, int]]:
     """Sample numbers of each run in signals of one rate."""
-    segments = draft.segments.columns
-    before = np.rint(np.concatenate([[0.0], np.cumsum(segments["duration"])]) * rate)
-    before[-1] = length
-    start, first, behind = segments["start"][homes], before[homes], before[np.array(homes) + 1]
-    last = start + segments["duration"][homes]
-    exact = first[:, None] + (runs - start[:, None]) * rate
-    exact = np.where(np.abs(runs - last[:, None]) <= SAME_TIME, behind[:, None], exact)
-    samples = np.rint(exact)
-    off = np.abs(samples - exact) > np.maximum(_ON_SAMPLE, 1e-15 * length)
+    samples, off = sample_ranges(draft, rate, length, runs, homes)
     if off.any():
         run, side = (int(found[0]) for found in np.nonzero(off))
         columns = draft.epochs.columns
@@ -149,6 +141,22 @@ def _ranges(
             f"{name!r} ({rate:.10g} Hz); choose other epochs, or keep whole records (--whole-records)"
         )
     return [(int(a), int(b)) for a, b in samples]
+
+
+def sample_ranges(
+    draft: Draft, rate: float, length: int, runs: npt.NDArray[np.float64], homes: list[int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Sample numbers of each run's ends in signals of one rate, and which ends aren't on a sample (spec O-4)."""
+    segments = draft.segments.columns
+    before = np.rint(np.concatenate([[0.0], np.cumsum(segments["duration"])]) * rate)
+    before[-1] = length
+    start, first, behind = segments["start"][homes], before[homes], before[np.array(homes) + 1]
+    last = start + segments["duration"][homes]
+    exact = first[:, None] + (runs - start[:, None]) * rate
+    exact = np.where(np.abs(runs - last[:, None]) <= SAME_TIME, behind[:, None], exact)
+    samples = np.rint(exact)
+    off: npt.NDArray[np.bool_] = np.abs(samples - exact) > np.maximum(_ON_SAMPLE, 1e-15 * length)
+    return samples, off
 
 
 def _report(before: Draft, after: Draft) -> RestructureReport:

@@ -113,6 +113,27 @@ def encode_portable(chunk: npt.NDArray[Any]) -> bytes:
     return packed + fletcher32(packed).to_bytes(CHECKSUM_BYTES, "little")
 
 
+def encode_plain(chunk: npt.NDArray[Any]) -> bytes:
+    """One whole chunk as the codec `none` has it: as it is, and its checksum."""
+    raw = chunk.tobytes()
+    return raw + fletcher32(raw).to_bytes(CHECKSUM_BYTES, "little")
+
+
+def decode_plain(raw: bytes, dtype: np.dtype[Any], count: int, where: str) -> npt.NDArray[Any]:
+    """The values of such a chunk, which can't be written to, after its checksum was found right.
+
+    Raises
+    ------
+    InvalidArchive
+        If it is damaged.
+    """
+    values = memoryview(raw)[:-CHECKSUM_BYTES]
+    stated = int.from_bytes(raw[-CHECKSUM_BYTES:], "little")
+    if len(values) != count * dtype.itemsize or fletcher32(values) != stated:
+        raise InvalidArchive(f"{where}: a stored chunk is damaged (its checksum is wrong)")
+    return np.frombuffer(values, dtype)
+
+
 def decode_portable(raw: bytes, out: npt.NDArray[Any], where: str) -> None:
     """Put the samples of one chunk into `out`, after its checksum was found right.
 

@@ -12,7 +12,7 @@ import h5py
 
 from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive
 from eegarchive.layout import DATA
-from eegarchive.storage import guard, handles
+from eegarchive.storage import guard, handles, journal
 from eegarchive.storage.handles import Handle, checked
 from eegarchive.storage.samples import StoredSamples
 from eegarchive.storage.transaction import Transaction
@@ -36,6 +36,7 @@ class ArchiveFile:
 
     def __init__(self, path: str | os.PathLike[str], locking: bool = True) -> None:
         self.path = Path(os.path.abspath(path))
+        self._journal = str(journal.place(self.path))  # once: paths are slower than a look at the disk
         self._locking = locking
         self._closed = False
         self._handle: Handle | None = None
@@ -115,6 +116,14 @@ class ArchiveFile:
         found: _T = kept[key]
         return found
 
+    def descriptor(self) -> int | None:
+        """Of the file with the bytes that HDF5 reads; None where HDF5 sees others. For use inside `reading`.
+
+        It is read by position, which neither threads nor forked children disturb.
+        """
+        assert self._handle is not None
+        return self._handle.descriptor()
+
     def generation(self) -> Any:
         """What stands for all that was read last, as long as nothing has changed since; else None. Takes no lock.
 
@@ -125,6 +134,16 @@ class ArchiveFile:
             return None
         found = handle.generation()
         return None if found is None else (id(handle), found)
+
+    def still(self, generation: Any) -> bool:
+        """Whether what was read just now without :meth:`reading` is of this generation, and of no commit.
+
+        A commit that overwrites bytes has a journal until its seal stands.
+        """
+        handle = self._handle
+        if generation is None or handle is None or os.path.exists(self._journal):
+            return False
+        return bool(self.generation() == generation)
 
     def group(self, path: str) -> h5py.Group:
         """The group at `path`, each link on the way checked; "" is the root."""
@@ -195,6 +214,10 @@ class EditedFile(ArchiveFile):
             self._kept[key] = make()
         found: _T = self._kept[key]
         return found
+
+    def descriptor(self) -> int | None:
+        """None: an edit keeps pages in memory."""
+        return None
 
     def generation(self) -> Any:
         """None: an edit changes all the time."""

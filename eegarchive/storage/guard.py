@@ -119,7 +119,9 @@ def group_at(group: h5py.Group, name: str) -> h5py.Group:
     return found
 
 
-def dataset_at(group: h5py.Group, name: str, may_be_virtual: bool = False) -> h5py.Dataset:
+def dataset_at(
+    group: h5py.Group, name: str, may_be_virtual: bool = False, dimensions: int = 1
+) -> h5py.Dataset:
     """A member that must be a dataset, checked before anything of it is read.
 
     A virtual one is refused unless the caller won't read it: HDF5 would follow links on the way to its
@@ -129,8 +131,8 @@ def dataset_at(group: h5py.Group, name: str, may_be_virtual: bool = False) -> h5
     if not isinstance(found, h5py.Dataset):
         raise InvalidArchive(f"{found.name}: is a group where a dataset must be")
     check_dataset(found)
-    if found.ndim != 1:
-        raise InvalidArchive(f"{found.name}: has {found.ndim} dimensions; here the format has one")
+    if found.ndim != dimensions:
+        raise InvalidArchive(f"{found.name}: has {found.ndim} dimensions; here the format has {dimensions}")
     if found.is_virtual and not may_be_virtual:
         raise InvalidArchive(f"{found.name}: is virtual, where stored data must be")
     return found

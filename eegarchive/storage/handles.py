@@ -49,6 +49,7 @@ class Handle:
         self._gave_way: tuple[int, int] | None = None
         self._mutex = threading.Lock()
         self._seen: Any = None
+        self._is_rolled_back = False
 
     def enter(self) -> bool:
         """Begin to read; False if the path has become that of another file, or this was closed meanwhile."""
@@ -120,6 +121,10 @@ class Handle:
         except OSError:
             return self.h5 is not None
 
+    def descriptor(self) -> int | None:
+        """Of the file, unless HDF5 sees it as it was before a commit that was cut off."""
+        return None if self._is_rolled_back else self.lock_file
+
     def generation(self) -> Any:
         """What tells the commit that was read last from others, if it is still the last one; else None.
 
@@ -150,6 +155,7 @@ class Handle:
             self.h5.close()
             self.h5 = None
         self.h5 = checked(self._rolled_back(found) if found else _open(self.path, self._locking), self.path)
+        self._is_rolled_back = found is not None
         self._seen = seen
 
     def _cut_off(self) -> tuple[str, int, int] | None:

@@ -194,7 +194,8 @@ class Reader:
     def signal_digest(self, dataset: Any) -> str:
         own = attributes_of(dataset)
         stated = str(own.get("samples_sha256", ""))
-        return sha256_of_lines(signal_lines(dataset.dtype, dataset.shape[0], stated, own))
+        length = "x".join(map(str, dataset.shape))
+        return sha256_of_lines(signal_lines(dataset.dtype, length, stated, own))
 
     def table_digest(self, path: str) -> str:
         return sha256_of_lines(table_lines(*self.table(path)))
@@ -248,9 +249,9 @@ class Reader:
         if isinstance(found, h5py.Dataset):
             return self.dataset_lines(path, found)
         lines = [f"group {hexed(path)}", *attribute_lines(attributes_of(found))]
-        if path == "/cache":
+        if path in ("/cache", "/windows"):
             for name in sorted(found, key=str.encode):
-                lines.append(f"cache {hexed(name)} {attributes_of(found[name])['contents_digest']}")
+                lines.append(f"{path[1:]} {hexed(name)} {attributes_of(found[name])['contents_digest']}")
             return lines
         for name in sorted(found, key=str.encode):
             lines += self.lines_of(f"{path}/{name}", found[name])

@@ -157,7 +157,7 @@ def test_a_states_digest_depends_on_the_recording_alone(
     source = Path(shutil.copy(recording, tmp_path / "another name.edf"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", eegarchive.OddInput)
-        eegarchive.convert(source, tmp_path / "a.h5", codec=codec, seed=7, attributes={"key": "value"})
+        eegarchive.convert(source, tmp_path / "a.h5", codec=codec, seed=7, description={"key": "value"})
     with Reader(tmp_path / "a.h5") as one, Reader(archives[recording.stem]) as two:
         assert one.root["digest"] == two.root["digest"]
         assert sorted(one.h5["data"]) == sorted(two.h5["data"])

@@ -129,6 +129,18 @@ def test_the_second_reader_answers_as_expected(name: str) -> None:
         for place in ("/", *(f"/freezes/{tag}" for tag in reader.tags())):
             for cache in reader.h5[place].get("cache", {}).values():
                 assert sha256_of_lines(reader.cache_lines(cache)) == attributes_of(cache)["contents_digest"]
+        for windows in reader.h5.get("windows", {}).values():
+            assert sha256_of_lines(reader.cache_lines(windows)) == attributes_of(windows)["contents_digest"]
+            samples = windows["samples"][()]
+            assert (
+                hashlib.sha256(samples.tobytes()).hexdigest()
+                == attributes_of(windows["samples"])["samples_sha256"]
+            )
+            assert attributes_of(windows)["state"] == reader.root["digest"]
+            for row, stored in zip(windows["rows"][()], samples, strict=True):
+                for channel, values in zip(windows["channels"][()], stored, strict=True):
+                    all_samples = reader.samples("/", channel["name"].decode())
+                    np.testing.assert_array_equal(values, all_samples[row["start"] : row["stop"]])
         assert expected["working"] == state_of(reader, "/")
         assert expected["freezes"] == {tag: state_of(reader, f"/freezes/{tag}/") for tag in reader.tags()}
         covered, stated = reader.sealed()

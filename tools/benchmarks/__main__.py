@@ -15,11 +15,24 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import cache, chunks, recordings, states
+from benchmarks import analysis, cache, chunks, recordings, states
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "edf"
-MEASURES = ("convert", "physical", "digital", "window", "size", "memory", "states", "cache", "chunks")
+MEASURES = (
+    "convert",
+    "physical",
+    "digital",
+    "window",
+    "size",
+    "memory",
+    "states",
+    "cache",
+    "analysis",
+    "chunks",
+)
+#: They make what they need, and are only run when asked for.
+OWN_SOURCES = ("states", "cache", "analysis")
 
 
 class Bench:
@@ -80,13 +93,16 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
     parser.add_argument(
-        "measures", nargs="*", metavar="|".join(MEASURES), help="default: all but chunks, states and cache"
+        "measures",
+        nargs="*",
+        metavar="|".join(MEASURES),
+        help="default: all but chunks, states, cache and analysis",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hours", type=float, default=8.0, help="length of the generated recording")
     parser.add_argument("--folder", type=Path, help="where recordings are kept between runs")
     options = parser.parse_args()
-    wanted = options.measures or [m for m in MEASURES if m not in ("chunks", "states", "cache")]
+    wanted = options.measures or [m for m in MEASURES if m not in ("chunks", *OWN_SOURCES)]
     for measure in wanted:
         if measure not in MEASURES:
             parser.error(f"{measure!r}; there are {', '.join(MEASURES)}")
@@ -95,9 +111,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        if set(wanted) <= {"states", "cache"}:
+        bench = Bench(folder, options.rounds)
+        if set(wanted) <= set(OWN_SOURCES):
             for measure in wanted:
-                without_sources(measure, folder)
+                without_sources(measure, bench, options.hours)
             return
         sources = [recordings.generate(folder / "generated.edf", options.hours)]
         real = SHARED / "edfplusc_clinical_psg_osas.edf"
@@ -105,17 +122,16 @@ def main() -> None:
             sources.append(recordings.tile(real, folder / "real.edf", sources[0].stat().st_size))
         else:
             print(f"no real recording: {real} is not there")
-        bench = Bench(folder, options.rounds)
         for measure in wanted:
-            run(measure, bench, sources)
+            if measure in OWN_SOURCES:
+                without_sources(measure, bench, options.hours)
+            else:
+                run(measure, bench, sources)
 
 
 def run(measure: str, bench: Bench, sources: Sequence[Path]) -> None:
     if measure == "memory":
         memory(bench)
-        return
-    if measure in ("states", "cache"):
-        without_sources(measure, bench.folder)
         return
     if measure == "size":
         size(bench, [*sources, *sorted(SHARED.glob("*.[eb]df"))])
@@ -155,12 +171,16 @@ def run(measure: str, bench: Bench, sources: Sequence[Path]) -> None:
             chunks.run(source, bench.folder)
 
 
-def without_sources(measure: str, folder: Path) -> None:
+def without_sources(measure: str, bench: Bench, hours: float) -> None:
     """Measures that make what they need."""
     import eegarchive
 
+    folder = bench.folder
     if measure == "states":
         states.run(folder, 24)
+        return
+    if measure == "analysis":
+        analysis.run(folder, hours, bench.rounds)
         return
     source = recordings.generate(folder / "generated-1h.edf", 1.0)
     if not source.with_suffix(".h5").exists():

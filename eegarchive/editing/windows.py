@@ -1,0 +1,256 @@
+"""Operations on sets of windows: cut them once and store them, so that one read gives one window."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from h5py import h5s
+
+from eegarchive import digest, layout, provenance
+from eegarchive.editing.session import Session
+from eegarchive.errors import EEGArchiveError, NotInArchive, TargetExists
+from eegarchive.state import Signal
+from eegarchive.storage import guard, objects
+from eegarchive.storage.codec import CODECS, Codec, encode_plain, encode_portable
+from eegarchive.storage.objects import AttributeValue, make_rows
+from eegarchive.storage.workers import spread
+from eegarchive.windowing.blocks import Blocks, Memory
+from eegarchive.windowing.dataset import LENGTH, Part, cut
+from eegarchive.windowing.sets import check_set_name, set_names
+from eegarchive.windowing.targets import Target
+
+#: What a set is called until it is whole; no set can have this name.
+_UNFINISHED = "not finished"
+#: How many windows are cut before they are stored.
+_BATCH = 64
+#: Blocks of samples that are kept: windows come in order, so the last one or two are enough.
+_MEMORY_BYTES = 64 * 2**20
+#: How chunks are made without HDF5.
+_ENCODERS: dict[str, Callable[[npt.NDArray[Any]], bytes]] = {
+    "none": encode_plain,
+    "portable": encode_portable,
+}
+
+
+class WindowOperations(Session):
+    """Prepare windows, remove them."""
+
+    def prepare_windows(
+        self,
+        name: str,
+        length: float = LENGTH,
+        step: float | None = None,
+        *,
+        picks: str | Sequence[str] | None = None,
+        target: Target | None = None,
+        annotation_set: str | None = None,
+        drop_masked: bool = True,
+        dtype: Literal["float32", "digital"] | None = None,
+        codec: str = "none",
+        overwrite: bool = False,
+    ) -> int:
+        """Cut the working state into windows and store them, for `eegarchive.windows(path, prepared=name)`.
+
+        Parameters
+        ----------
+        name : str
+            Up to 64 letters, digits, `.`, `_`, `-`.
+        length, step, picks, target, annotation_set, drop_masked
+            As for :func:`eegarchive.windows`.
+        dtype : {"float32", "digital"}, optional
+            Store physical values, or the samples as the signals have them: exact, and half the room for 16-bit ones.
+            Digital, if the signals have integers of one type and nothing is said.
+        codec : {"none", "fast", "small", "portable"}
+            How windows are compressed; not at all is quickest to read.
+        overwrite : bool
+            Replace a set of that name.
+
+        Returns
+        -------
+        int
+            How many windows there are.
+
+        Raises
+        ------
+        TargetExists
+            If there is a set of that name.
+        EEGArchiveError
+            If there would be no windows, or the signals' samples are of several types and `dtype` is "digital".
+
+        Notes
+        -----
+        Nothing brings the windows up to date when the state changes: they are refused as stale then. Freezes and
+        thaws leave them alone, so that they hold again when their state is thawed.
+        """
+        check_set_name(name)
+        if dtype not in (None, "float32", "digital"):
+            raise EEGArchiveError(f"windows are stored as 'float32' or 'digital', not {dtype!r}")
+        if codec not in CODECS:
+            raise EEGArchiveError(f"codec {codec!r}; there are {', '.join(CODECS)}")
+        if name in set_names(self._edited) and not overwrite:
+            raise TargetExists(f"{self.path}: there is a set of windows {name!r}; overwrite=True replaces it")
+        step = float(length if step is None else step)
+        part = cut(self, float(length), step, picks, target, annotation_set, drop_masked)
+        if not len(part.numbers):
+            raise EEGArchiveError(f"{self.path}: no window of {length:g} s is left to prepare")
+        types = {self.signals[signal].dtype for signal in part.source.signals}
+        if dtype is None:
+            dtype = "digital" if len(types) == 1 and types.pop().kind == "i" else "float32"
+        elif dtype == "digital" and len(types) > 1:
+            listed = ", ".join(sorted(kind.name for kind in types))
+            raise EEGArchiveError(
+                f"{self.path}: samples of several types ({listed}); prepare them as float32"
+            )
+        parameters = {
+            "length": float(length),
+            "step": step,
+            "picks": [picks] if isinstance(picks, str) else picks,
+            "target": _told(target),
+            "annotation_set": annotation_set,
+            "drop_masked": drop_masked,
+            "dtype": dtype,
+        }
+        root = self._edited.h5
+        above = self._sets() or objects.create_group(root, layout.WINDOWS)
+        try:
+            self._write(objects.create_group(above, _UNFINISHED), part, parameters, CODECS[codec])
+            stated = {"name": name, **parameters, "codec": codec, "overwrite": overwrite or None}
+            self._note("prepare-windows", stated, self.digest)
+        except BaseException:
+            self._drop(_UNFINISHED)
+            raise
+        if name in guard.names(above):
+            del above[name]
+        objects.rename(above, _UNFINISHED, name)
+        return len(part.numbers)
+
+    def remove_windows(self, name: str) -> None:
+        """Remove a set of windows; `compact` gives its room back.
+
+        Raises
+        ------
+        NotInArchive
+            If there is none of that name.
+        """
+        names = set_names(self._edited)
+        if name not in names:
+            raise NotInArchive(
+                f"{self.path}: no set of windows {name!r}; there are {', '.join(names) or 'none'}"
+            )
+        self._note("remove-windows", {"name": name}, self.digest)
+        self._drop(name)
+
+    def _sets(self) -> h5py.Group | None:
+        root = self._edited.h5
+        return guard.group_at(root, layout.WINDOWS) if layout.WINDOWS in guard.names(root) else None
+
+    def _drop(self, name: str) -> None:
+        sets = self._sets()
+        if sets is not None and name in guard.names(sets):
+            del sets[name]
+        if sets is not None and not guard.names(sets):
+            del self._edited.h5[layout.WINDOWS]
+
+    def _write(self, group: h5py.Group, part: Part, parameters: dict[str, Any], codec: Codec) -> None:
+        """Store everything of a set, window by window."""
+        signals = [self.signals[name] for name in part.source.signals]
+        is_digital = parameters["dtype"] == "digital"
+        channels = part.channels
+        dtype = signals[0].dtype if is_digital else np.dtype("<f4")
+        shape = (len(part.numbers), len(channels.names), channels.samples)
+        dataset = objects.create_array(group, layout.WINDOW_SAMPLES, dtype, shape, codec)
+        samples = _Samples(dataset, codec)
+        with self._edited.reading():
+            blocks = Blocks(signals, Memory(_MEMORY_BYTES), 0)
+            for at in range(0, shape[0], _BATCH):
+                starts = part.starts[at : at + _BATCH].tolist()
+                samples.append([_window(blocks, start, shape[2], is_digital) for start in starts])
+                self._transaction.check()
+        objects.write_attribute(dataset, layout.SAMPLES_DIGEST, samples.digest)
+        _link_rows(group, part)
+        _link_channels(group, signals, is_digital)
+        attributes: dict[str, AttributeValue] = {
+            "state": self.digest,
+            "sampling_rate": float(channels.sampling_rate),
+            "parameters": json.dumps(
+                {key: value for key, value in parameters.items() if value is not None}, sort_keys=True
+            ),
+            "time": provenance.now(),
+            "versions": json.dumps(provenance.versions(), sort_keys=True),
+        }
+        objects.write_attributes(group, {**attributes, layout.CONTENTS_DIGEST: "0" * 64})
+        objects.write_attribute(group, layout.CONTENTS_DIGEST, digest.part_digest(group))
+
+
+class _Samples:
+    """Writes windows one behind the other."""
+
+    def __init__(self, dataset: h5py.Dataset, codec: Codec) -> None:
+        self._dataset = dataset
+        self._encode = _ENCODERS.get(codec.name)
+        self._hash = hashlib.sha256()
+        self._at = 0
+
+    def append(self, windows: list[npt.NDArray[Any]]) -> None:
+        """Store some windows; they are encoded on all cores."""
+        for window in windows:
+            self._hash.update(window)
+        if self._encode is None:
+            block = np.stack(windows)
+            space = self._dataset.id.get_space()
+            space.select_hyperslab((self._at, 0, 0), block.shape)
+            self._dataset.id.write(h5s.create_simple(block.shape), space, block)
+        else:
+            flat = [window.reshape(-1) for window in windows]
+            for i, raw in enumerate(spread(self._encode, flat)):
+                self._dataset.id.write_direct_chunk((self._at + i, 0, 0), raw, 0)
+        self._at += len(windows)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that was stored."""
+        return self._hash.hexdigest()
+
+
+def _window(blocks: Blocks, start: int, length: int, is_digital: bool) -> npt.NDArray[Any]:
+    parts = blocks.read(start, start + length)
+    return np.concatenate(parts, axis=1) if is_digital else blocks.physical(parts)
+
+
+def _link_rows(group: h5py.Group, part: Part) -> None:
+    kinds: dict[str, layout.ColumnType] = {"i": "i8", "f": "f8", "b": "u1", "O": "str"}
+    columns = (*layout.WINDOW_COLUMNS, layout.Column(layout.WINDOW_TARGET, kinds[part.targets.dtype.kind]))
+    values = {
+        "i": part.numbers,
+        "start": part.starts,
+        "stop": part.starts + part.channels.samples,
+        "onset": part.onsets,
+        layout.WINDOW_TARGET: part.targets,
+    }
+    objects.link(objects.write_table(group, make_rows(columns, values)), group, layout.WINDOW_ROWS)
+
+
+def _link_channels(group: h5py.Group, signals: Sequence[Signal], is_digital: bool) -> None:
+    values: dict[str, Sequence[Any]] = {
+        "name": [signal.name for signal in signals],
+        "label": [signal.label for signal in signals],
+        "kind": [signal.kind for signal in signals],
+        "units": [signal.units for signal in signals],
+        "scale_factor": [signal.scale_factor if is_digital else 1.0 for signal in signals],
+        "add_offset": [signal.add_offset if is_digital else 0.0 for signal in signals],
+    }
+    rows = make_rows(layout.WINDOW_CHANNEL_COLUMNS, values)
+    objects.link(objects.write_table(group, rows), group, layout.WINDOW_CHANNELS)
+
+
+def _told(target: Target | None) -> Any:
+    """A target as the history tells it: a function by its name."""
+    if callable(target):
+        return f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', type(target).__name__)}"
+    return dict(target) if isinstance(target, dict) else target

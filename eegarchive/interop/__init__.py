@@ -1,0 +1,1 @@
+"""A state as other libraries know recordings: read, never changed."""
