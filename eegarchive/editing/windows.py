@@ -20,7 +20,7 @@ from eegarchive.storage import guard, objects
 from eegarchive.storage.codec import CODECS, Codec, encode_plain, encode_portable
 from eegarchive.storage.objects import AttributeValue, make_rows
 from eegarchive.storage.workers import spread
-from eegarchive.windowing.blocks import Blocks, Memory
+from eegarchive.windowing.blocks import Blocks
 from eegarchive.windowing.dataset import LENGTH, Part, cut
 from eegarchive.windowing.sets import check_set_name, set_names
 from eegarchive.windowing.targets import Target
@@ -29,8 +29,6 @@ from eegarchive.windowing.targets import Target
 _UNFINISHED = "not finished"
 #: How many windows are cut before they are stored.
 _BATCH = 64
-#: Blocks of samples that are kept: windows come in order, so the last one or two are enough.
-_MEMORY_BYTES = 64 * 2**20
 #: How chunks are made without HDF5.
 _ENCODERS: dict[str, Callable[[npt.NDArray[Any]], bytes]] = {
     "none": encode_plain,
@@ -167,7 +165,7 @@ class WindowOperations(Session):
         dataset = objects.create_array(group, layout.WINDOW_SAMPLES, dtype, shape, codec)
         samples = _Samples(dataset, codec)
         with self._edited.reading():
-            blocks = Blocks(signals, Memory(_MEMORY_BYTES), 0)
+            blocks = Blocks(signals, None, 0)
             for at in range(0, shape[0], _BATCH):
                 starts = part.starts[at : at + _BATCH].tolist()
                 samples.append([_window(blocks, start, shape[2], is_digital) for start in starts])

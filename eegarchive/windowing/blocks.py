@@ -62,15 +62,15 @@ class Blocks:
     Parameters
     ----------
     signals : sequence of Signal
-    memory : Memory
+    memory : Memory, optional
+        If not given, the last two blocks are kept: enough for windows that come in order.
     number : int
         What tells these signals from others in the memory.
     """
 
-    def __init__(self, signals: Sequence[Signal], memory: Memory, number: int) -> None:
+    def __init__(self, signals: Sequence[Signal], memory: Memory | None, number: int) -> None:
         self._file = signals[0]._file
         self._described = [signal.description for signal in signals]  # once: they are of a state
-        self._memory = memory
         self._number = number
         #: Holds every sample exactly: of several types, a wider one.
         self.dtype = np.result_type(*(described.dtype for described in self._described))
@@ -81,6 +81,8 @@ class Blocks:
         )
         self.offset = offset_of(self.scale, offset)
         self.size = self._block_size()
+        block_bytes = self.size * len(self._described) * self.dtype.itemsize
+        self._memory = Memory(2 * block_bytes) if memory is None else memory
 
     def _block_size(self) -> int:
         """As long as the chunks of the first signal, so that a chunk of a whole recording is decoded once."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eegarchive.windowing.blocks import offset_of, physical
+import eegarchive
+from eegarchive.windowing.blocks import Blocks, offset_of, physical
 
 
 @given(
@@ -33,3 +36,18 @@ def test_values_without_an_offset_are_bit_equal_to_those_with_one_of_zero(dtype,
 )
 def test_an_offset_counts_where_it_changes_a_value(scale, offset, counts):
     assert (offset_of(np.array([[scale]]), np.array([[offset]])) is not None) == counts
+
+
+def test_overlapping_windows_in_order_decode_every_block_once(tmp_path, monkeypatch):
+    source = Path(__file__).parents[1] / "data" / "edf_sleep_psg_30s_records.edf"
+    eegarchive.convert(source, tmp_path / "night.h5", codec="fast")
+    with eegarchive.open(tmp_path / "night.h5") as night, night._file.reading():
+        signal = next(s for s in night.signals.values() if len(s) > 1000)
+        monkeypatch.setattr("eegarchive.windowing.blocks._MAX_BLOCK_BYTES", 256 * signal.dtype.itemsize)
+        blocks = Blocks([signal], None, 0)
+        decoded = []
+        monkeypatch.setattr(blocks, "_block", lambda a, b, own=blocks._block: decoded.append(a) or own(a, b))
+        for start in range(0, 900, 10):
+            found = np.concatenate(blocks.read(start, start + 100), axis=1)[0]
+            assert np.array_equal(found, signal.digital[start : start + 100])
+    assert decoded == [0, 256, 512, 768]
