@@ -300,7 +300,8 @@ class _Walk(Digester):
     def _in_function(self, function: types.FunctionType) -> None:
         self._in_part(function)
         form = code_form(function.__code__)
-        scopes: tuple[Any, Any] = (function.__globals__, function.__builtins__)
+        named: Any = function  # not all type checkers know its builtins
+        scopes: tuple[Any, Any] = (named.__globals__, named.__builtins__)
         for name, *attributes in form.names:
             if name in _MODULE_NAMES:
                 continue
