@@ -53,14 +53,14 @@ def _objects(block: Block) -> list[Any]:
 
 def series_of(column: Column) -> Any:
     """A column as pandas has it."""
+    if column.type == "text":  # objects in every version of pandas, so that None is missing
+        texts = column.values.copy()
+        texts[column.missing] = None
+        return pandas.Series(texts, dtype=object)
     if not column.missing.any():
         return column.values
     if column.type == "num":
         return pandas.arrays.FloatingArray(column.values.copy(), column.missing.copy())
     if column.type == "int":
         return pandas.arrays.IntegerArray(column.values.copy(), column.missing.copy())
-    if column.type == "bool":
-        return pandas.arrays.BooleanArray(column.values.copy(), column.missing.copy())
-    texts = column.values.copy()
-    texts[column.missing] = None
-    return texts
+    return pandas.arrays.BooleanArray(column.values.copy(), column.missing.copy())

@@ -44,7 +44,9 @@ def test_rows_are_taken_by_what_the_recording_is_called(psg: Path, table: Path, 
 def test_attributes_of_the_users_are_names_too(table: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     eegarchive.convert(
-        DATA / "edfplusd_oximetry_gaps.edf", path, attributes={"subject": "S007", "ID": "other", "sex": "psg"}
+        DATA / "edfplusd_oximetry_gaps.edf",
+        path,
+        description={"subject": "S007", "ID": "other", "sex": "psg"},
     )
     with eegarchive.edit(path) as night:
         assert night.cache["p1"].ids() == ["x", "edfplusd_oximetry_gaps", "other", "S007"]
