@@ -13,6 +13,7 @@ from eegarchive.archive import Archive
 from eegarchive.description import as_json
 from eegarchive.differences import caches, same_cache
 from eegarchive.layout import STATE_DIGEST
+from eegarchive.lineage import operations
 from eegarchive.savings import compact_savings
 from eegarchive.state import Signal, State
 from eegarchive.windowing.sets import WindowSet, set_names
@@ -114,7 +115,12 @@ def _freezes(archive: Archive) -> list[dict[str, Any]]:
         {"tag": tag, **{name: attributes.get(name) for name in ("created", "note", "digest")}}
         for tag, attributes in archive.freezes.attributes().items()
     ]
-    return sorted(found, key=lambda freeze: (str(freeze["created"]), freeze["tag"]))
+    made = {
+        operation.parameters.get("tag"): operation.number
+        for operation in operations(archive)
+        if operation.operation == "freeze"
+    }
+    return sorted(found, key=lambda freeze: (str(freeze["created"]), made.get(freeze["tag"], 0)))
 
 
 def summarize_windows(archive: Archive) -> list[dict[str, Any]]:

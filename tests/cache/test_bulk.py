@@ -88,6 +88,7 @@ def test_a_frame_of_several_variables_comes_back(psg: Path) -> None:
             "N": rng.integers(0, 9, 100),
         }
     ).sample(frac=1, random_state=2, ignore_index=True)
+    frame["CH"] = frame["CH"].astype(object)
     with eegarchive.edit(psg) as night:
         assert night.cache["p"].put_frame(frame, ["CH", "F"]) == 200
     with eegarchive.open(psg) as archive:
