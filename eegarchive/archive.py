@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -176,9 +178,12 @@ class CachedState(State):
 class Freezes(Mapping[str, CachedState]):
     """The freezes of an archive by tag; each reads like the archive itself."""
 
-    def __init__(self, file: ArchiveFile, store: CacheStore | None = None) -> None:
+    def __init__(
+        self, file: ArchiveFile, store: CacheStore | None = None, history: Callable[[], Table] | None = None
+    ) -> None:
         self._file = file
         self._store = store
+        self._history = history
 
     def __iter__(self) -> Iterator[str]:
         with self._file.reading():
@@ -198,13 +203,26 @@ class Freezes(Mapping[str, CachedState]):
 
     def columns(self) -> dict[str, list[Any]]:
         """A table of the freezes, oldest first."""
+        made = self._made()
         found = sorted(
-            self.attributes().items(), key=lambda freeze: (str(freeze[1].get("created")), freeze[0])
+            self.attributes().items(),
+            key=lambda freeze: (str(freeze[1].get("created")), made.get(freeze[0], -1), freeze[0]),
         )
         return {
             "tag": [tag for tag, _ in found],
             **{name: [attributes.get(name) for _, attributes in found] for name in FREEZE_ATTRIBUTES},
         }
+
+    def _made(self) -> dict[str, int]:
+        """Which operation made each freeze, for those of one second; as far as the history can be understood."""
+        columns = {} if self._history is None else self._history().columns()
+        found: dict[str, int] = {}
+        pairs = zip(columns.get("operation", ()), columns.get("parameters", ()), strict=True)
+        for number, (operation, parameters) in enumerate(pairs):
+            if operation == "freeze":
+                with contextlib.suppress(ValueError, TypeError, KeyError):
+                    found[str(json.loads(parameters)["tag"])] = number
+        return found
 
     def to_frame(self) -> pandas.DataFrame:
         """The table of the freezes as a pandas data frame."""
@@ -237,7 +255,7 @@ class Archive(CachedState):
 
     def _open(self, file: ArchiveFile, freeze: str | None, store: CacheStore | None = None) -> None:
         try:
-            self.freezes = Freezes(file, store)
+            self.freezes = Freezes(file, store, lambda: self.history)
             if freeze is not None and freeze not in self.freezes:
                 raise no_such_freeze(str(file.path), freeze, list(self.freezes))
             super().__init__(file, f"{FREEZES}/{freeze}" if freeze is not None else "", store)

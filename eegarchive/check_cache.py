@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,15 +16,13 @@ from eegarchive.cache import tables
 from eegarchive.cache.columns import FILLERS, TYPES, ValueType
 from eegarchive.cache.origins import BASES, Source, sources_of
 from eegarchive.cache.parts import KINDS, Kind
-from eegarchive.findings import FOREIGN, Findings
+from eegarchive.findings import DIGEST, FOREIGN, MOMENT, Findings, json_object
 from eegarchive.state import State
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import read_attribute, read_attributes, read_table
 
 _Rows = npt.NDArray[Any]
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 #: Members that the parameters of what a function gave have, and their types (spec H-12).
 _COMPUTED = {"variable": str, "strata": dict, "packages": dict}
 
@@ -279,7 +276,7 @@ class _CacheCheck:
             sources: dict[str, dict[str, Source]] = {raw.decode(): {} for raw in origin_states.tolist()}
             for row in rows.tolist():
                 state, signal, label, source, extent = (raw.decode("utf-8") for raw in row)
-                if not _DIGEST.fullmatch(source) or not _DIGEST.fullmatch(extent):
+                if not DIGEST.fullmatch(source) or not DIGEST.fullmatch(extent):
                     self._found.error(path, f"source or extent of {signal!r} is no digest", FOREIGN)
                 if state not in sources:
                     self._found.error(path, f"no value is of the state {state!r}", FOREIGN)
@@ -308,7 +305,7 @@ def _wrong_in_origin(
 ) -> list[str]:
     """What is wrong in a row of origins (spec H-7, H-12)."""
     wrong = []
-    if not _DIGEST.fullmatch(state):
+    if not DIGEST.fullmatch(state):
         wrong.append(f"the state {state!r} is no digest")
     if freeze and (not re.fullmatch(layout.TAG_PATTERN, freeze) or freeze in (".", "..")):
         wrong.append(f"the freeze {freeze!r} is no tag")
@@ -316,11 +313,9 @@ def _wrong_in_origin(
         wrong.append(f"the basis {basis!r} is none of {', '.join(BASES)}")
     if not operation:
         wrong.append("the operation has no name")
-    if not _MOMENT.fullmatch(time):
+    if not MOMENT.fullmatch(time):
         wrong.append(f"the time {time!r} is none")
-    objects = {
-        name: _json_object(text) for name, text in (("parameters", parameters), ("versions", versions))
-    }
+    objects = {name: json_object(text) for name, text in (("parameters", parameters), ("versions", versions))}
     wrong += [f"its {name} are no JSON object" for name, found in objects.items() if found is None]
     stated = objects["parameters"]
     if operation == "compute" and stated is not None:
@@ -330,14 +325,6 @@ def _wrong_in_origin(
             if not isinstance(stated.get(name), kind)
         ]
     return wrong
-
-
-def _json_object(text: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _are_fillers(values: _Rows, kind: ValueType) -> bool:

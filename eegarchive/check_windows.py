@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 
 import numpy as np
 
 from eegarchive import digest, layout
-from eegarchive.findings import FOREIGN, Findings, Progress
+from eegarchive.findings import DIGEST, FOREIGN, MOMENT, Findings, Progress, json_object
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import read_attribute, read_table
 from eegarchive.windowing.sets import WindowSet, columns_of
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MEMBERS = {layout.WINDOW_SAMPLES, layout.WINDOW_ROWS, layout.WINDOW_CHANNELS}
 
 
@@ -58,18 +55,14 @@ def _check_set(file: ArchiveFile, name: str, found: Findings, progress: Progress
 
 def _check_attributes(windows: WindowSet, path: str, found: Findings) -> None:
     said = windows.attributes
-    if not _DIGEST.fullmatch(windows.state):
+    if not DIGEST.fullmatch(windows.state):
         found.error(path, "state isn't a digest", FOREIGN)
-    if not _MOMENT.fullmatch(str(said["time"])):
+    if not MOMENT.fullmatch(str(said["time"])):
         found.error(path, "time isn't a time as 2020-01-31T23:59:59Z", FOREIGN)
     if not float(said["sampling_rate"]) > 0:
         found.error(path, "the sampling rate isn't above 0", FOREIGN)
     for key in ("parameters", "versions"):
-        try:
-            is_object = isinstance(json.loads(str(said[key])), dict)
-        except ValueError:
-            is_object = False
-        if not is_object:
+        if json_object(str(said[key])) is None:
             found.error(path, f"{key} isn't a JSON object", FOREIGN)
 
 

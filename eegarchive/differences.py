@@ -275,11 +275,6 @@ def _by_kind(rows: Counter[tuple[Any, ...]]) -> Counter[tuple[str, str]]:
 # -- cache ------------------------------------------------------------------------------------------
 
 
-def caches(state: State) -> list[str]:
-    """Names of a state's caches."""
-    return list(_cache_digests(state))
-
-
 def same_cache(a: State, b: State) -> bool:
     """Whether two states have the same caches."""
     return _cache_digests(a) == _cache_digests(b)

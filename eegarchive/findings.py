@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,9 @@ from eegarchive.storage import guard
 from eegarchive.storage.damage import HDF5_ERRORS, first_line
 
 DAMAGED = "the file is damaged: restore it from a copy, or convert the recording again"
+#: What a digest, and a moment (spec R-5), look like.
+DIGEST = re.compile(r"[0-9a-f]{64}")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 FOREIGN = "the file was written or changed by something else: do not trust it"
 
 
@@ -99,6 +104,15 @@ class Findings:
                 if b"\0" in raw:
                     self.error(path, f"column {column.name} has a text with NUL inside", FOREIGN)
                     break
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """A JSON object out of a file; None if it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _advice(error: EEGArchiveError) -> str:

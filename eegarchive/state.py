@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -450,6 +451,21 @@ def pieces_by_signal(table: Table) -> dict[str, list[Piece]]:
     for signal, data, start, stop in rows.tolist():
         found.setdefault(texts[signal], []).append(Piece(texts[data], start, stop))
     return found
+
+
+def first_samples(durations: npt.NDArray[np.float64], rate: float) -> npt.NDArray[np.int64]:
+    """Number of each segment's first sample, and behind them how many there are in all (spec T-5)."""
+    return np.rint(np.cumsum([0.0, *durations]) * rate).astype(np.int64)
+
+
+def stretches(
+    durations: npt.NDArray[np.float64], rate: float, length: int | None = None
+) -> list[tuple[int, int]]:
+    """Sample numbers [start, stop) of each segment, of a signal of `length` samples if that is given (spec T-5)."""
+    edges = first_samples(durations, rate)
+    if length is not None and len(durations):
+        edges[-1] = length
+    return list(itertools.pairwise(edges.tolist()))
 
 
 def no_such_freeze(where: str, tag: str, tags: Sequence[str]) -> EEGArchiveError:

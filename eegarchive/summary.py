@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from eegarchive.archive import Archive
+from eegarchive.cache.tables import stored_names
 from eegarchive.description import as_json
-from eegarchive.differences import caches, same_cache
+from eegarchive.differences import same_cache
 from eegarchive.layout import STATE_DIGEST
-from eegarchive.lineage import operations
 from eegarchive.savings import compact_savings
 from eegarchive.state import Signal, State
 from eegarchive.windowing.sets import WindowSet, set_names
@@ -59,7 +59,7 @@ def summarize(archive: Archive) -> dict[str, Any]:
             "duration": float(epochs["duration"][0]) if len(epochs["duration"]) else None,
         },
         "freezes": _freezes(archive),
-        "caches": caches(archive),
+        "caches": _caches(archive),
         "windows": summarize_windows(archive),
         "size": {
             "archive": stored,
@@ -111,16 +111,17 @@ def summarize_annotations(state: State) -> list[dict[str, Any]]:
 
 def _freezes(archive: Archive) -> list[dict[str, Any]]:
     """What each freeze says of itself, oldest first."""
-    found = [
-        {"tag": tag, **{name: attributes.get(name) for name in ("created", "note", "digest")}}
-        for tag, attributes in archive.freezes.attributes().items()
+    columns = archive.freezes.columns()
+    names = ("tag", "created", "note", "digest")
+    return [
+        dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)
     ]
-    made = {
-        operation.parameters.get("tag"): operation.number
-        for operation in operations(archive)
-        if operation.operation == "freeze"
-    }
-    return sorted(found, key=lambda freeze: (str(freeze["created"]), made.get(freeze["tag"], 0)))
+
+
+def _caches(archive: Archive) -> list[str]:
+    """Names of the caches that the archive's state was stored with."""
+    with archive._file.reading():
+        return stored_names(archive._file.group(archive._path))
 
 
 def summarize_windows(archive: Archive) -> list[dict[str, Any]]:

@@ -27,11 +27,7 @@ def export_table(archive: Archive, table: str, target: Path, overwrite: bool) ->
     """
     if table.startswith(_CACHE):
         name = table.removeprefix(_CACHE)
-        if name not in archive.cache:
-            raise NotInArchive(
-                f"{archive.path}: no cache {name!r}; there are {', '.join(archive.cache) or 'none'}"
-            )
-        return archive.cache[name].export_file(target, overwrite=overwrite)
+        return archive.cache.existing(name).export_file(target, overwrite=overwrite)
     if table not in TABLES:
         raise NotInArchive(f"{archive.path}: no table {table!r}; there are {', '.join(TABLES)}, {_CACHE}NAME")
     columns: Mapping[str, Sequence[Any]] = getattr(archive, table).columns()

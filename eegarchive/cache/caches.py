@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eegarchive.cache.computing import Cache
-from eegarchive.cache.reader import stored_names
 from eegarchive.cache.store import CacheStore
+from eegarchive.cache.tables import stored_names
 from eegarchive.errors import NotInArchive
 from eegarchive.state import State
 
@@ -29,10 +29,10 @@ class Caches:
             return iter(self._names())
 
     def _names(self) -> list[str]:
-        working = stored_names(State(self._file, "")) if self._store is None else self._store.names()
+        working = stored_names(self._file.h5) if self._store is None else self._store.names()
         if not self._state._path:
             return working
-        own = stored_names(self._state)
+        own = stored_names(self._file.group(self._state._path))
         since = [name for name in working if name not in own and len(self[name])]
         return sorted([*own, *since], key=lambda name: name.encode("utf-8"))
 
@@ -48,11 +48,21 @@ class Caches:
             self._held[name] = Cache(self._state, name, self._store)
         return self._held[name]
 
-    def __delitem__(self, name: str) -> None:
+    def existing(self, name: str) -> Cache:
+        """A cache that has values.
+
+        Raises
+        ------
+        NotInArchive
+            If there is none of that name; the message lists those that there are.
+        """
         if name not in self:
             listed = ", ".join(self) or "none"
             raise NotInArchive(f"{self._file.path}: no cache {name!r}; there are {listed}")
-        self[name].clear()
+        return self[name]
+
+    def __delitem__(self, name: str) -> None:
+        self.existing(name).clear()
 
     def clear(self) -> None:
         """Remove all of them; only inside `eegarchive.edit`."""

@@ -169,9 +169,10 @@ class Entries:
     def _names(self) -> list[str]:
         return list(self.variables)
 
-    def used_variables(self) -> list[str]:
-        """Variables that an entry has, in the order they came."""
-        used = {code for part in self.parts.values() for code in np.unique(part.variables).tolist()}
+    def used_variables(self, *parts: Part) -> list[str]:
+        """Variables that an entry of some parts has, or of any, in the order they came."""
+        chosen = parts or self.parts.values()
+        used = {code for part in chosen for code in np.unique(part.variables).tolist()}
         return [self._names[code] for code in sorted(used)]
 
     def origin(self, kind: Kind, row: int) -> Origin:

@@ -8,7 +8,11 @@ from typing import Literal, get_args
 
 from eegarchive.digest import source_digests
 from eegarchive.errors import EEGArchiveError
+from eegarchive.layout import FREEZES, STATE_DIGEST
 from eegarchive.state import Description, State
+from eegarchive.storage import guard
+from eegarchive.storage.container import ArchiveFile
+from eegarchive.storage.objects import read_attribute
 
 #: What a value holds for: the same samples at the same times of the clock; the same samples in the same places; the
 #: very same state, masks and annotations included.
@@ -73,6 +77,14 @@ class Source:
 
 #: The signals of one state, by name.
 Sources = Mapping[str, Source]
+
+
+def tags_by_state(file: ArchiveFile) -> dict[str, list[str]]:
+    """Tags of the freezes of each state, by its digest."""
+    freezes, found = file.group(FREEZES), dict[str, list[str]]()
+    for tag in guard.names(freezes):
+        found.setdefault(str(read_attribute(guard.group_at(freezes, tag), STATE_DIGEST)), []).append(tag)
+    return found
 
 
 def sources_of(state: State) -> dict[str, Source]:

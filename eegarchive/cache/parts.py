@@ -25,6 +25,11 @@ _SCALARS = (str, int, float, np.generic)
 Rows = npt.NDArray[np.int64]
 
 
+def kind_name(kind: Kind) -> str:
+    """A kind for people: `num`, or `num[]` for vectors."""
+    return kind[0] + ("[]" if kind[1] else "")
+
+
 class Vocabulary:
     """Distinct values, and the code of each."""
 

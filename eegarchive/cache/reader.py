@@ -12,23 +12,16 @@ from eegarchive.cache import tables
 from eegarchive.cache.columns import TYPES, Block, Column, joined, joined_factors
 from eegarchive.cache.entries import Entries
 from eegarchive.cache.joining import with_blocks
-from eegarchive.cache.parts import Kind, Rows
+from eegarchive.cache.parts import Kind, Rows, kind_name
 from eegarchive.cache.store import CacheStore
 from eegarchive.cache.view import Entry, View
 from eegarchive.errors import EEGArchiveError, NotInArchive, OddInput
 from eegarchive.frames import needing_pandas
 from eegarchive.layout import CACHE
 from eegarchive.state import State
-from eegarchive.storage import guard
 
 if TYPE_CHECKING:
     import pandas
-
-
-def stored_names(state: State) -> list[str]:
-    """Names of the caches that the file has for a state."""
-    root = state._file.group(state._path)
-    return guard.names(guard.group_at(root, CACHE)) if CACHE in guard.names(root) else []
 
 
 class CacheReader:
@@ -86,7 +79,7 @@ class CacheReader:
         return self._stored(State(self._file, ""))
 
     def _stored(self, state: State) -> Entries:
-        if self.name not in stored_names(state):
+        if self.name not in tables.stored_names(self._file.group(state._path)):
             return Entries()
         path = f"{state._path}/{CACHE}/{self.name}".removeprefix("/")
         return self._file.cached((CACHE, path), lambda: tables.read(self._file.group(path)))
@@ -127,7 +120,11 @@ class CacheReader:
 
     def _no_cache(self) -> NotInArchive:
         with self._file.reading():
-            names = stored_names(self._state) if self._store is None else self._store.names()
+            names = (
+                tables.stored_names(self._file.group(self._state._path))
+                if self._store is None
+                else self._store.names()
+            )
         return NotInArchive(
             f"{self._file.path}: cache {self.name!r}: has no values; there are the caches {', '.join(names) or 'none'}"
         )
@@ -270,10 +267,12 @@ class CacheReader:
     @property
     def variables(self) -> dict[str, str]:
         """Variables, and the types of their values: `num`, `int[]` for vectors, `int, num` for several."""
+        entries = self._view().entries
         found: dict[str, list[str]] = {}
-        for line in self.summary():
-            found.setdefault(line["variable"], []).append(line["type"])
-        return {variable: ", ".join(dict.fromkeys(types)) for variable, types in found.items()}
+        for kind, part in entries.parts.items():
+            for variable in entries.used_variables(part):
+                found.setdefault(variable, []).append(kind_name(kind))
+        return {variable: ", ".join(types) for variable, types in found.items()}
 
     @property
     def factors(self) -> dict[str, list[Any]]:

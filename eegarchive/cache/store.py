@@ -25,13 +25,12 @@ from eegarchive.cache.columns import (
 )
 from eegarchive.cache.entries import Entries
 from eegarchive.cache.joining import with_blocks
-from eegarchive.cache.origins import Origin, Sources
+from eegarchive.cache.origins import Origin, Sources, tags_by_state
 from eegarchive.cache.parts import Kind
 from eegarchive.errors import EEGArchiveError
-from eegarchive.layout import CACHE, FREEZES, STATE_DIGEST
+from eegarchive.layout import CACHE
 from eegarchive.storage import guard, objects
 from eegarchive.storage.container import EditedFile
-from eegarchive.storage.objects import read_attribute
 
 
 @dataclasses.dataclass
@@ -134,8 +133,7 @@ class CacheStore:
         return sorted(found, key=lambda name: name.encode("utf-8"))
 
     def _stored(self) -> list[str]:
-        root = self._file.h5
-        return guard.names(guard.group_at(root, CACHE)) if CACHE in guard.names(root) else []
+        return tables.stored_names(self._file.h5)
 
     def entries(self, name: str) -> Entries:
         """The values of a cache as they are now; none if there is no such cache."""
@@ -176,7 +174,7 @@ class CacheStore:
         origins: Sequence[Origin],
         sources: Mapping[str, Sources],
     ) -> None:
-        """Put many values in at once; see :meth:`Entries.with_blocks`."""
+        """Put many values in at once; see :func:`eegarchive.cache.joining.with_blocks`."""
         guard.check_name(name, "cache")
         for block, _ in added:
             for factor in block.factors:
@@ -216,10 +214,7 @@ class CacheStore:
 
     def frozen_states(self) -> set[str]:
         """Digests of the states that freezes keep."""
-        freezes = self._file.group(FREEZES)
-        return {
-            str(read_attribute(guard.group_at(freezes, tag), STATE_DIGEST)) for tag in guard.names(freezes)
-        }
+        return set(tags_by_state(self._file))
 
     # -- removing -------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from eegarchive.cache.origins import Origin, Source
 from eegarchive.cache.parts import KINDS, Factor, Kind, Part, Vocabulary
 from eegarchive.errors import EEGArchiveError, InvalidArchive
 from eegarchive.layout import (
+    CACHE,
     CACHE_ELEMENTS,
     CACHE_FIRST_COLUMNS,
     CACHE_ORIGIN_COLUMNS,
@@ -58,6 +59,11 @@ def check_factor_name(name: str) -> None:
         raise EEGArchiveError(
             f"a factor can't be called {name!r}: commas and the names {', '.join(sorted(RESERVED))} are taken"
         )
+
+
+def stored_names(root: h5py.Group) -> list[str]:
+    """Names of the caches that the root, or a freeze, has in the file."""
+    return guard.names(guard.group_at(root, CACHE)) if CACHE in guard.names(root) else []
 
 
 def table_of(kind: Kind) -> str:

@@ -13,13 +13,10 @@ import numpy.typing as npt
 
 from eegarchive.cache.columns import TYPES, type_of
 from eegarchive.cache.entries import Entries, shown_key
-from eegarchive.cache.origins import CHANNEL, Origin, Sources, sources_of, why_stale
-from eegarchive.cache.parts import Kind, Rows
+from eegarchive.cache.origins import CHANNEL, Origin, Sources, sources_of, tags_by_state, why_stale
+from eegarchive.cache.parts import Kind, Rows, kind_name
 from eegarchive.errors import EEGArchiveError, NotInArchive, StaleValue
-from eegarchive.layout import FREEZES, STATE_DIGEST
 from eegarchive.state import State
-from eegarchive.storage import guard
-from eegarchive.storage.objects import read_attribute
 
 #: What two states are told apart by in messages.
 _DIGEST_DIGITS = 12
@@ -81,8 +78,9 @@ class View:
         digest = state.digest
         if all(origin.state == digest for origin in entries.origins):
             return View(where, entries, digest)
+        tags = {of: tags[-1] for of, tags in tags_by_state(state._file).items()}
         foreign = any(origin.state != digest and origin.basis != "state" for origin in entries.origins)
-        return View(where, entries, digest, sources_of(state) if foreign else {}, _tags(state))
+        return View(where, entries, digest, sources_of(state) if foreign else {}, tags)
 
     @functools.cached_property
     def _reasons(self) -> dict[tuple[int, Any], str | None]:
@@ -249,7 +247,7 @@ class View:
 
     def summary(self) -> list[dict[str, Any]]:
         """What there is by variable, type and factors; see :meth:`CacheReader.summary`."""
-        found = []
+        found, names = [], list(self.entries.variables)
         for kind, part in self.entries.parts.items():
             rows = np.arange(len(part))
             stale = self.are_stale(kind, rows)
@@ -262,8 +260,8 @@ class View:
                 origins = [self.entries.origins[i] for i in np.unique(part.origins[own]).tolist()]
                 found.append(
                     {
-                        "variable": list(self.entries.variables)[code],
-                        "type": kind[0] + ("[]" if kind[1] else ""),
+                        "variable": names[code],
+                        "type": kind_name(kind),
                         "factors": [
                             name for name, there in zip(self.entries.factors, has, strict=True) if there
                         ],
@@ -314,12 +312,3 @@ class View:
         return NotInArchive(
             f"{self.where}: nothing for {key}; there is {shown_key(variable, example)}, for one"
         )
-
-
-def _tags(state: State) -> dict[str, str]:
-    """Tags of all freezes by the digests of their states."""
-    freezes = state._file.group(FREEZES)
-    digests = (
-        (read_attribute(guard.group_at(freezes, tag), STATE_DIGEST), tag) for tag in guard.names(freezes)
-    )
-    return {str(digest): tag for digest, tag in digests}

@@ -11,14 +11,13 @@ import numpy as np
 from eegarchive import provenance
 from eegarchive.cache.columns import Block, ValueType, as_type, checked_block, column_of, scalar_of
 from eegarchive.cache.entries import Entries, shown_key
-from eegarchive.cache.origins import Basis, Origin, check_basis, sources_of
+from eegarchive.cache.origins import Basis, Origin, check_basis, sources_of, tags_by_state
 from eegarchive.cache.reader import CacheReader
 from eegarchive.cache.store import CacheStore
 from eegarchive.errors import EEGArchiveError
-from eegarchive.layout import FREEZES, STATE_DIGEST
+from eegarchive.layout import FREEZES
 from eegarchive.state import State
-from eegarchive.storage import guard
-from eegarchive.storage.objects import check_text, read_attribute
+from eegarchive.storage.objects import check_text
 
 if TYPE_CHECKING:
     import pandas
@@ -229,11 +228,7 @@ class CacheWriter(CacheReader):
         """Tag of the freeze that has a state, its own if this is one."""
         if self._state._path:
             return self._state._path.rpartition("/")[2]
-        freezes = self._file.group(FREEZES)
-        for tag in guard.names(freezes):
-            if read_attribute(guard.group_at(freezes, tag), STATE_DIGEST) == digest:
-                return tag
-        return ""
+        return next(iter(tags_by_state(self._file).get(digest, ())), "")
 
     def _remember(self, store: CacheStore, origin: Origin) -> None:
         """Have the store know what the state of an origin is made of."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from eegarchive.archive import Archive, open_archive
+from eegarchive.archive import open_archive
 from eegarchive.cache import Cache
 from eegarchive.cache.columns import TYPES, Block
 from eegarchive.cache.files import READ_FORMATS, WRITTEN_FORMATS, dump_text, luna_lines
@@ -109,7 +109,7 @@ def dump(
       eegarchive cache dump night.h5@N2 p1 --format json > p1.json
     """
     with open_archive(archive) as opened:
-        cache = _cache(opened, name)
+        cache = opened.cache.existing(name)
         if format == "parquet":
             if sys.stdout.isatty():
                 raise click.UsageError(
@@ -128,14 +128,6 @@ def dump(
         return
     for line in luna_lines(blocks, name=name) if format == "luna" else _aligned(blocks):
         click.echo(line)
-
-
-def _cache(opened: Archive, name: str) -> Cache:
-    """A cache that is there."""
-    if name not in opened.cache:
-        listed = ", ".join(opened.cache) or "none"
-        raise NotInArchive(f"{opened.path}: no cache {name!r}; there are {listed}")
-    return opened.cache[name]
 
 
 def _aligned(blocks: Sequence[Block]) -> Iterator[str]:
@@ -263,7 +255,7 @@ def export(
       eegarchive cache export night.h5 psd psd.parquet
     """
     with open_archive(archive) as opened:
-        count = _cache(opened, name).export_file(
+        count = opened.cache.existing(name).export_file(
             file, variables, types=types or TYPES, format=format, stale=stale, overwrite=overwrite
         )
     tell(str(file), f"{counted(count, 'value')} written")
@@ -307,7 +299,7 @@ def rm(
     if not (strata or variable or stale):
         raise click.UsageError("say which: --variable, FACTOR=LEVEL or --stale; `cache clear` removes all")
     with edit(archive, timeout) as night:
-        cache = _cache(night, name)
+        cache = night.cache.existing(name)
         count = cache.remove(variable, _strata(cache, strata), stale=stale)
         if not (count or stale):
             raise NotInArchive(f"{night.path}: cache {name!r}: has no such values")
@@ -346,7 +338,7 @@ def copy(source: str, target: str, names: tuple[str, ...], timeout: float) -> No
       eegarchive cache copy cluster/night.h5 night.h5 psd
     """
     with open_archive(source) as other:
-        wanted = [_cache(other, name) for name in names or other.cache]
+        wanted = [other.cache.existing(name) for name in names or other.cache]
         with edit(target, timeout) as night:
             count = sum(night.cache[cache.name].copy_from(cache) for cache in wanted)
     tell(target, f"{counted(count, 'value')} of {counted(len(wanted), 'cache')} copied from {source}")

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive.cache.columns import Block, Column, ValueType
+from eegarchive.cache.columns import EXACT_INTEGERS, Block, Column, ValueType
 from eegarchive.cache.files.exact import KINDS, kind_of_block
 from eegarchive.errors import EEGArchiveError
 
 ID, VARIABLE, VALUE = "ID", "variable", "value"
-#: Beyond it a float can't hold every integer.
-_EXACT_INTEGERS = 2**53
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def _beyond(column: Column) -> dict[int, int]:
     if column.type != "int":
         return {}
     values = column.values
-    found = np.flatnonzero(((values > _EXACT_INTEGERS) | (values < -_EXACT_INTEGERS)) & ~column.missing)
+    found = np.flatnonzero(((values > EXACT_INTEGERS) | (values < -EXACT_INTEGERS)) & ~column.missing)
     return dict(zip(found.tolist(), values[found].tolist(), strict=True))
 
 

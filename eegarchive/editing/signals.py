@@ -15,7 +15,7 @@ from eegarchive.draft import Draft
 from eegarchive.editing.session import DraftSignals, Session
 from eegarchive.errors import EEGArchiveError
 from eegarchive.operations import signals
-from eegarchive.state import Description, Signal
+from eegarchive.state import Description, Signal, stretches
 from eegarchive.storage.container import EditedFile
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.samples import Piece
@@ -224,7 +224,7 @@ class SignalOperations(Session):
         for name in names:
             old = draft.signals[name]
             rate = float(old.attributes["sampling_rate"])
-            spans = signals.stretches(draft, rate, len(old))
+            spans = stretches(draft.segments.columns["duration"], rate, len(old))
             attributes = signals.computed_attributes(old.attributes, new_rate or rate)
             dtype = np.dtype("<f4")
             source = self.signals[name]

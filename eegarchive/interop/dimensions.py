@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive.interop.mne_source import stretches
-from eegarchive.state import Description
+from eegarchive.state import Description, stretches
 
 TIME = "time"
 

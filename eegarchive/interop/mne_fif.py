@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eegarchive.errors import EEGArchiveError, OddInput, TargetExists
+from eegarchive.errors import EEGArchiveError, OddInput
 from eegarchive.interop.mne_raw import source_of, to_raw
 from eegarchive.state import State
 from eegarchive.storage import disk
-from eegarchive.storage.files import refuse_existing, refuse_same
+from eegarchive.storage.files import refuse_existing, refuse_same, rename_new
 
 _ENDINGS = ("raw.fif", "eeg.fif", "ieeg.fif")
 
@@ -105,13 +105,7 @@ def _put(made: list[Path], targets: list[Path], overwrite: bool) -> None:
             if overwrite:
                 disk.rename(part, target)
             else:
-                try:
-                    disk.link(part, target)
-                except FileExistsError:
-                    raise TargetExists(f"{target}: appeared while it was being written") from None
-                except OSError:  # a file system without hard links
-                    refuse_existing(target, overwrite=False)
-                    disk.rename(part, target)
+                rename_new(part, target)
                 placed.append(target)
         disk.sync_folder(targets[0].parent)
     except BaseException:

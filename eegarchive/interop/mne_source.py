@@ -16,7 +16,7 @@ import numpy.typing as npt
 from eegarchive import layout, processing
 from eegarchive.errors import EEGArchiveError, InvalidArchive
 from eegarchive.interop.mne_channels import Channel, calibrate
-from eegarchive.state import State
+from eegarchive.state import State, stretches
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.samples import read_pieces
@@ -205,16 +205,6 @@ class Source:
             parts = list(processing.resampled(read, spans, channel.rate, self.rate))
             self._resampled[row] = np.concatenate(parts)
         return self._resampled[row]
-
-
-def stretches(
-    durations: npt.NDArray[np.float64], rate: float, length: int | None = None
-) -> list[tuple[int, int]]:
-    """Sample numbers [start, stop) of each segment (spec T-5)."""
-    ends = np.rint(np.cumsum(durations) * rate).astype(np.int64)
-    if length is not None:
-        ends[-1:] = length
-    return [(int(a), int(b)) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def origin(state: State) -> float:

@@ -13,7 +13,7 @@ from eegarchive.errors import EEGArchiveError
 from eegarchive.operations import counted
 from eegarchive.operations.epochs import SAME_TIME
 from eegarchive.operations.masks import masked
-from eegarchive.state import Description
+from eegarchive.state import Description, first_samples
 
 #: A time this close to a sample (in samples) is on it.
 _ON_SAMPLE = 1e-6
@@ -148,7 +148,7 @@ def sample_ranges(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Sample numbers of each run's ends in signals of one rate, and which ends aren't on a sample (spec O-4)."""
     segments = draft.segments.columns
-    before = np.rint(np.concatenate([[0.0], np.cumsum(segments["duration"])]) * rate)
+    before = first_samples(segments["duration"], rate).astype(np.float64)
     before[-1] = length
     start, first, behind = segments["start"][homes], before[homes], before[np.array(homes) + 1]
     last = start + segments["duration"][homes]

@@ -226,13 +226,6 @@ def expected_length(draft: Draft, sampling_rate: float) -> int:
     return round(math.fsum(draft.segments.columns["duration"]) * sampling_rate)
 
 
-def stretches(draft: Draft, sampling_rate: float, length: int) -> list[tuple[int, int]]:
-    """Sample numbers [start, stop) of each segment (spec T-5)."""
-    ends = np.rint(np.cumsum(draft.segments.columns["duration"]) * sampling_rate).astype(np.int64)
-    ends[-1:] = length
-    return [(int(a), int(b)) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-
-
 def _scale(signal: Description) -> float:
     return float(signal.attributes["scale_factor"])
 

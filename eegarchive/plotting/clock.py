@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive.layout import FREEZES, SOURCE_FREEZE
-from eegarchive.state import State
+from eegarchive.state import State, first_samples
 
 #: A time this close to a sample (in samples) is on it.
 _ON_SAMPLE = 1e-6
@@ -61,8 +61,7 @@ class Clock:
 
     def firsts(self, rate: float) -> npt.NDArray[np.int64]:
         """Number of each segment's first sample, and how many there are in all (spec T-5)."""
-        whole = np.rint(np.cumsum([0.0, *(self.ends - self.starts)]) * rate)
-        return whole.astype(np.int64)
+        return first_samples(self.ends - self.starts, rate)
 
     def times(self, samples: npt.NDArray[np.int64], rate: float) -> npt.NDArray[np.float64]:
         """Seconds at which samples lie."""

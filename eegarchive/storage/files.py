@@ -51,7 +51,7 @@ def new_file(target: Path, overwrite: bool = False) -> Iterator[Path]:
         if overwrite:
             disk.rename(temporary, target)
         else:
-            _rename_new(temporary, target)
+            rename_new(temporary, target)
         disk.sync_folder(target.parent)
     except BaseException as error:
         disk.remove(temporary)
@@ -62,7 +62,7 @@ def new_file(target: Path, overwrite: bool = False) -> Iterator[Path]:
         os.close(lock)
 
 
-def _rename_new(temporary: Path, target: Path) -> None:
+def rename_new(temporary: Path, target: Path) -> None:
     """Rename without ever replacing: a hard link fails where the target has appeared meanwhile."""
     try:
         disk.link(temporary, target)

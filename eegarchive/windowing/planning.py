@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive.errors import EEGArchiveError, NotInArchive
-from eegarchive.state import Signal, State
+from eegarchive.state import Signal, State, first_samples
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -107,7 +107,7 @@ def plan(state: State, rate: float, length: float, step: float) -> Plan:
             raise EEGArchiveError(f"the {what} of windows is a time in seconds, not {value!r}")
     samples = max(1, round(length * rate))
     columns = state.segments.columns()
-    edges = np.round(np.cumsum([0.0, *columns["duration"]]) * rate).astype(np.int64)
+    edges = first_samples(columns["duration"], rate)
     first, sizes = edges[:-1], np.diff(edges)
     most = np.maximum(0, np.floor((sizes - samples) / (step * rate) + _ON_SAMPLE).astype(np.int64) + 1)
     most[sizes < samples] = 0

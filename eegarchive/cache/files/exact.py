@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive.cache.columns import DTYPES, FILLERS, TYPES, Block, Column, ValueType, common_type
+from eegarchive.cache.columns import (
+    DTYPES,
+    EXACT_INTEGERS,
+    FILLERS,
+    TYPES,
+    Block,
+    Column,
+    ValueType,
+    common_type,
+)
 from eegarchive.cache.files.faults import Fault
 from eegarchive.cache.files.tables import Values, first_double, key_of, listed, refuse_nan, with_prefix
 from eegarchive.errors import EEGArchiveError
@@ -24,7 +33,6 @@ KINDS: dict[str, tuple[ValueType, bool]] = {kind: (kind, False) for kind in TYPE
     f"{kind}_vector": (kind, True) for kind in TYPES
 }
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_EXACT_INTEGERS = 2**53
 _PYTHON: dict[ValueType, tuple[tuple[type, ...], str]] = {
     "num": ((float, int, str), "a number, 'NaN', 'Infinity' or '-Infinity'"),
     "int": ((int,), "an integer"),
@@ -76,7 +84,7 @@ def _as_factor(name: str, column: Column, kind: ValueType) -> Column:
     if column.type == kind:
         return column
     levels = np.where(column.missing, 0, column.values)
-    if ((levels > _EXACT_INTEGERS) | (levels < -_EXACT_INTEGERS)).any():
+    if ((levels > EXACT_INTEGERS) | (levels < -EXACT_INTEGERS)).any():
         raise EEGArchiveError(
             f"the factor {name} has integers among floats, beyond what a float holds exactly"
         )
@@ -166,7 +174,7 @@ def _floats(found: Sequence[Any], what: str) -> list[float]:
     for row, value in enumerate(found):
         if isinstance(value, str) and value not in _SPECIAL:
             raise Fault(f"{what} is {shown(value)}; expected {_PYTHON['num'][1]}", row)
-        if isinstance(value, int) and abs(value) > _EXACT_INTEGERS:
+        if isinstance(value, int) and abs(value) > EXACT_INTEGERS:
             raise Fault(f"{what} is an integer beyond what a float holds exactly", row)
         if isinstance(value, float) and math.isinf(value):
             raise Fault(f"{what} is beyond a 64-bit float", row)

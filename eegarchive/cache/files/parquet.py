@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive.cache.columns import FILLERS, Block, Column
+from eegarchive.cache.columns import EXACT_INTEGERS, FILLERS, Block, Column
 from eegarchive.cache.files.cells import Collector, column_of_cells
 from eegarchive.cache.files.exact import KINDS, blocks_of_rows, kind_of_block, slices, unified
 from eegarchive.cache.files.faults import Fault, place
@@ -26,7 +26,6 @@ from eegarchive.storage.guard import printable
 _SCHEMA, _NAME = b"eegarchive.schema", b"eegarchive.cache"
 _VERSION = b"eegarchive.cache/1"
 _OWN = ("variable", "type", "value", *KINDS)
-_EXACT_INTEGERS = 2**53
 _ROWS = 1 << 17
 
 
@@ -278,7 +277,7 @@ def _as_type(column: Column, asked: Asked) -> Column:
     if column.type == "int" and kind == "text":
         return Column(kind, np.where(there, column.values.astype(str).astype(object), ""), column.missing)
     if column.type == "int" and kind in ("num", "bool"):
-        most = _EXACT_INTEGERS if kind == "num" else 1
+        most = EXACT_INTEGERS if kind == "num" else 1
         least = -most if kind == "num" else 0
         wrong = there & ((column.values < least) | (column.values > most))
         _refuse(wrong, column, asked)
@@ -287,9 +286,7 @@ def _as_type(column: Column, asked: Asked) -> Column:
     if column.type == "num" and kind == "int":
         values = np.where(there, column.values, 0)
         with np.errstate(invalid="ignore"):
-            wrong = ~(
-                np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) <= _EXACT_INTEGERS)
-            )
+            wrong = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) <= EXACT_INTEGERS))
         _refuse(wrong, column, asked)
         return Column(kind, values.astype(np.int64), column.missing)
     if column.type == "text":
