@@ -27,6 +27,7 @@ from eegarchive.layout import (
     STATE_TABLES,
     Column,
 )
+from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import (
     AttributeValue,
@@ -271,7 +272,7 @@ class Signals(Mapping[str, Signal]):
 
     def _load(self, name: str, pieces: Sequence[Piece]) -> Description:
         """Build a signal from its pieces; the link or virtual dataset lends its attributes alone."""
-        shown = self._file.dataset(self._path, name, may_be_virtual=True)
+        shown = self._shown(name, pieces)
         where = f"{self._file.path}: signal {name!r}"
         check_pieces(pieces, self._file.stored, shown.dtype, where)
         attributes = read_attributes(shown)
@@ -279,6 +280,15 @@ class Signals(Mapping[str, Signal]):
             if attribute not in attributes:
                 raise InvalidArchive(f"{where} lacks the attribute {attribute!r}")
         return Description(attributes, shown.dtype, tuple(pieces))
+
+    def _shown(self, name: str, pieces: Sequence[Piece]) -> h5py.Dataset:
+        """What the state has under a name; stored data that it's a link to aren't opened twice."""
+        group = self._file.cached((SIGNALS, self._path), lambda: self._file.group(self._path))
+        if pieces:
+            stored = self._file.stored(pieces[0].data).dataset
+            if guard.address_at(group, name) == guard.address(stored):
+                return stored
+        return self._file.dataset(self._path, name, may_be_virtual=True)
 
     def _none(self, name: str) -> EEGArchiveError:
         where = f"{self._file.path}: {self._path}"

@@ -166,8 +166,9 @@ class ArchiveFile:
         """Samples of the object of /data with this name."""
 
         def look_up() -> StoredSamples:
+            data = self.cached((DATA,), lambda: guard.group_at(self.h5, DATA))
             try:
-                return StoredSamples(guard.dataset_at(guard.group_at(self.h5, DATA), name))
+                return StoredSamples(guard.dataset_at(data, name))
             except NotInArchive:
                 raise InvalidArchive(
                     f"{self.path}: /{DATA} lacks {guard.printable(name)!r}, which a signal is made of"

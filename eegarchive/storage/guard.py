@@ -90,6 +90,7 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     return found
 
 
+@finds_damage
 def address_at(group: h5py.Group, name: str) -> int | None:
     """Address of a member, which isn't opened; None if there is none of that name.
 
@@ -246,6 +247,7 @@ def check_chunks(dataset: h5py.Dataset) -> None:
         )
 
 
+@finds_damage
 def address(obj: h5py.Group | h5py.Dataset) -> int:
     """An object's address in its file: what hard links share."""
     return int(np.uint64(h5py.h5o.get_info(obj.id).addr))
