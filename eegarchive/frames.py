@@ -1,4 +1,4 @@
-"""Columns as pandas data frames, and what a table of signals has as columns."""
+"""Columns as pandas data frames, what a table of signals has as columns, and pyarrow, where it is there."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ def needing_pandas() -> Iterator[None]:
         yield
     except ModuleNotFoundError:
         raise EEGArchiveError('data frames need pandas: pip install "eegarchive[pandas]"') from None
+
+
+def arrow() -> Any:
+    """The package pyarrow, with its modules for computing and for Parquet.
+
+    Raises
+    ------
+    EEGArchiveError
+        If it isn't installed: what to install.
+    """
+    try:
+        import pyarrow
+        import pyarrow.compute
+        import pyarrow.parquet
+    except ImportError:
+        raise EEGArchiveError(
+            'Parquet files need pyarrow: pip install "eegarchive[parquet]"; CSV doesn\'t'
+        ) from None
+    return pyarrow
 
 
 def frame_of(columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> pandas.DataFrame:

@@ -252,7 +252,7 @@ class _Measurement:
         folder = emptied(self._folder / "other")
         columns = formats.features_of(source, window)
         times = measure_features(columns, folder, self._repeats, self._told)
-        what = f"{len(columns)} columns of {len(columns['window'])} windows, no samples"
+        what = f"{len(columns)} columns of {counted(len(columns['window']), 'window')}, no samples"
         self._costs.append(Cost("Parquet features", *times, size_of(folder), None, what))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eegarchive.accounting.measuring import Cost, Residual
+from eegarchive.accounting.measuring import Cost, Residual, ms_text
 from eegarchive.plotting.sheet import BLUE, ORANGE, SOFT, label, plain, words
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ def draw(ledger: Ledger) -> Figure:
     for i, cost in enumerate(ledger.costs):
         y = at + upper - (i + 0.5) * _ROW
         window = cost.medians()["window"]
-        cells = (f"{cost.bytes / 1e6:.3g}", f"{cost.bytes / size:.2f}", "" if window is None else _ms(window))
+        cells = (
+            f"{cost.bytes / 1e6:.3g}",
+            f"{cost.bytes / size:.2f}",
+            "" if window is None else ms_text(window),
+        )
         for x, cell in zip(_COLUMNS.values(), cells, strict=True):
             text(x, y, cell, 7.5, ha="right", va="center")
     at -= _BETWEEN + lower
@@ -91,10 +95,6 @@ def _foot(ledger: Ledger) -> str:
     )
 
 
-def _ms(value: float) -> str:
-    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
-
-
 def _draw_costs(panel: Axes, ledger: Ledger) -> None:
     medians = [cost.medians() for cost in ledger.costs]
     longest = max(
@@ -105,7 +105,7 @@ def _draw_costs(panel: Axes, ledger: Ledger) -> None:
             value = found[kind]
             if value is not None:
                 panel.barh(-i + shift, value, height=0.34, color=colour, gid=kind)
-            shown = "not measured" if value is None else _ms(value)
+            shown = "not measured" if value is None else ms_text(value)
             panel.text(
                 (value or 0.0) + longest * 0.012,
                 -i + shift,

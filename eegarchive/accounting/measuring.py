@@ -87,6 +87,11 @@ class Cost:
         return {name: 1e3 * median(seconds) if seconds else None for name, seconds in times.items()}
 
 
+def ms_text(milliseconds: float) -> str:
+    """A time for people: `0.254 ms`, `1120 ms`."""
+    return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
+
+
 def times_of(function: Callable[[], object], repeats: int, told: Callable[[], None]) -> Iterator[float]:
     """Seconds that each call takes; a first one, which loads and allocates, isn't counted."""
     for i in range(repeats + 1):

@@ -105,8 +105,14 @@ def export(
             from eegarchive.interop.mne_fif import write_fif
             from eegarchive.interop.mne_raw import mne
 
-            with mne.use_log_level("error"):  # what is left out, `write_fif` warns of
-                written = write_fif(archive, target, overwrite, **options)
+            try:
+                with mne.use_log_level("error"):  # what is left out, `write_fif` warns of
+                    written = write_fif(archive, target, overwrite, **options)
+            except UnicodeEncodeError as error:
+                odd = next((name for name in archive.signals if not name.isascii()), error.object)
+                raise EEGArchiveError(
+                    f"{target}: FIF has names in ASCII only, unlike {odd!r}; rename it, or write .zarr"
+                ) from None
             return ExportReport(written[0], "FIF")
         if suffix == ".zarr":
             from eegarchive.bridges.zarr_store import write_zarr

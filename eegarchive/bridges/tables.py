@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from eegarchive.archive import Archive
-from eegarchive.errors import EEGArchiveError, NotInArchive
+from eegarchive.errors import NotInArchive
+from eegarchive.frames import arrow
 from eegarchive.storage.files import new_file
 
 #: Tables by name; `cache:NAME` is one, too.
@@ -54,14 +55,10 @@ def _cell(value: Any) -> str:
 
 
 def _write_parquet(columns: Mapping[str, Sequence[Any]], path: Path, table: str, digest: str) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet
-    except ImportError:
-        raise EEGArchiveError('writing Parquet needs pyarrow: pip install "eegarchive[parquet]"') from None
+    pa = arrow()
     arrays = {name: _array(pa, values) for name, values in columns.items()}
     stated = {"eegarchive.table": table, "eegarchive.state": digest}
-    pyarrow.parquet.write_table(pa.table(arrays).replace_schema_metadata(stated), path)
+    pa.parquet.write_table(pa.table(arrays).replace_schema_metadata(stated), path)
 
 
 def _array(pa: Any, values: Sequence[Any]) -> Any:

@@ -9,7 +9,9 @@ missing, and reads it as zeros.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from eegarchive.storage import disk
 from eegarchive.storage.files import refuse_existing
 
 _CHUNK_BYTES = 2**20
+#: Where a name looks as if `node_name` had made it.
+_ESCAPES = re.compile("%(?=25|2E|5C|5F|7A)")
 _TABLES = (layout.SEGMENTS, layout.ANNOTATIONS, layout.EPOCHS)
 
 
@@ -92,9 +96,15 @@ def write_zarr(archive: Archive, target: Path, overwrite: bool, progress: Progre
 
 
 def node_name(name: str) -> str:
-    """A signal's name in the store, where a few names aren't free."""
-    taken = name.startswith("__") or name in ("zarr.json", ".zgroup", ".zattrs") or not name.strip(".")
-    return f"%{ord(name[0]):02X}{name[1:]}" if taken else name
+    """A signal's name in the store, another one for each signal.
+
+    A backslash would part folders there, and a few names aren't free.
+    """
+    escaped = _ESCAPES.sub("%25", name).replace("\\", "%5C")
+    taken = (
+        escaped.startswith("__") or escaped in ("zarr.json", ".zgroup", ".zattrs") or not escaped.strip(".")
+    )
+    return f"%{ord(escaped[0]):02X}{escaped[1:]}" if taken else escaped
 
 
 def _about(archive: Archive) -> dict[str, Any]:
@@ -103,9 +113,16 @@ def _about(archive: Archive) -> dict[str, Any]:
         "eegarchive": "state 1",
         "digest": archive.digest,
         layout.CLOCK_START: start.isoformat() if start else None,
-        "description": {name: as_json(value) for name, value in archive.description.items()},
+        "description": {name: _finite(as_json(value)) for name, value in archive.description.items()},
         "provenance": archive.provenance.to_dict(),
     }
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinities, which JSON lacks, by the names that Zarr has for them."""
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _copy(signal: Signal, array: Any, progress: Progress | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from eegarchive.accounting import DEFAULT_REPEATS, Ledger, bytes_to_measure, ledger
+from eegarchive.accounting.measuring import ms_text
 from eegarchive.archive import open_archive
 from eegarchive.cli._shared import bytes_text, echo_json, json_option, overwrite_option, progress_bar, table
 from eegarchive.plotting.sheet import check_target, need_matplotlib, save
@@ -61,9 +62,7 @@ def _lines(found: Ledger) -> Iterator[str]:
     rows = [["format", "write", "read", f"{found.window:.4g}-s window", "size", "differs from the EDF"]]
     for cost in found.costs:
         times = cost.medians()
-        shown = [
-            "-" if times[name] is None else f"{times[name]:.3g} ms" for name in ("write", "read", "window")
-        ]
+        shown = ["-" if time is None else ms_text(time) for time in times.values()]
         rows.append([cost.format, *shown, bytes_text(cost.bytes), _residual(cost.format, found)])
     yield from table(rows, right=(1, 2, 3, 4))
     lost = {cost.format: cost.limits for cost in found.costs if cost.limits}

@@ -219,13 +219,9 @@ def _read(task: _Task) -> tuple[list[Block], Collected]:
 
 def _chosen(cache: Cache, task: _Task) -> tuple[list[Block], int]:
     """The values that are asked for, and how many stale ones are left out."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", OddInput)
-        blocks = cache.blocks(task.variables, stale=task.stale)
-    if not told:
-        return blocks, 0
-    both = cache.blocks(task.variables, stale=True)
-    return blocks, sum(map(len, both)) - sum(map(len, blocks))
+    view = cache._view()
+    chosen, left_out = view.select(task.variables, {}, task.stale)
+    return [view.entries.block(kind, rows) for kind, rows in chosen.items()], left_out
 
 
 def _failed(source: Source, error: EEGArchiveError | OSError) -> Collected:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from eegarchive.cache.columns import DTYPES, Block, Column, ValueType, joined_factors, nothing
 from eegarchive.cache.files.exact import kind_of_block
+from eegarchive.cache.strata import strata_of
 from eegarchive.collecting.shapes import ID, VARIABLE, Field, Layout
 
 _Numbers = npt.NDArray[np.int64]
-_MOST_KEYS = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,27 +148,8 @@ def _vectors(parts: Sequence[tuple[Block, _Numbers, _Numbers]], own: Field, coun
 
 def _strata(factors: Sequence[Column], count: int) -> tuple[_Numbers, _Numbers]:
     """Number of the stratum of each value, and of the first value of each stratum."""
-    keys, size = np.zeros(count, np.int64), 1
-    for column in factors:
-        codes, most = _codes(column)
-        if size * most >= _MOST_KEYS:
-            keys, size = np.unique(keys, return_inverse=True)[1].reshape(-1), count
-        keys, size = keys * most + codes, size * most
-    first, numbers = np.unique(keys, return_index=True, return_inverse=True)[1:]
+    first, numbers = np.unique(strata_of(factors, count), return_index=True, return_inverse=True)[1:]
     order = np.argsort(first)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     return rank[numbers.reshape(-1)], first[order]
-
-
-def _codes(column: Column) -> tuple[_Numbers, int]:
-    """A code for each level, 0 for none, and how many codes there can be."""
-    if column.type == "text":
-        levels = column.values.tolist()
-        known = {level: code for code, level in enumerate(dict.fromkeys(levels))}
-        codes = np.fromiter(map(known.__getitem__, levels), np.int64, len(levels))
-        count = len(known)
-    else:
-        distinct, codes = np.unique(column.values, return_inverse=True)
-        codes, count = codes.reshape(-1), len(distinct)
-    return np.where(column.missing, 0, codes + 1), count + 1

@@ -19,6 +19,7 @@ from eegarchive.cache.files.exact import encoded_values
 from eegarchive.collecting.rows import Cells, Rows
 from eegarchive.collecting.shapes import Field, Layout
 from eegarchive.errors import EEGArchiveError
+from eegarchive.frames import arrow
 from eegarchive.storage.guard import printable
 
 PARQUET = "parquet"
@@ -40,7 +41,7 @@ def format_of(target: Path) -> str:
     if found is None:
         raise EEGArchiveError(f"{printable(str(target))}: its suffix is none of {', '.join(FORMATS)}")
     if found == PARQUET:
-        _arrow()
+        arrow()
     return found
 
 
@@ -48,7 +49,7 @@ def rendered(parts: Sequence[Rows], layout: Layout, form: str) -> Any:
     """Rows as `opened` takes them."""
     if form == PARQUET:
         schema = _schema(layout)
-        return _arrow().Table.from_batches([_batch(rows, layout, schema) for rows in parts], schema)
+        return arrow().Table.from_batches([_batch(rows, layout, schema) for rows in parts], schema)
     return b"".join(_lines(_cells(some, layout), form) for rows in parts for some in rows.parts(_TEXT_ROWS))
 
 
@@ -60,7 +61,7 @@ def opened(path: Path, layout: Layout, form: str) -> Iterator[Callable[[Any], ob
             file.write(_lines([[own.name for own in layout.fields]], form))
             yield file.write
         return
-    pa = _arrow()
+    pa = arrow()
     schema = _schema(layout)
     held: list[Any] = []
 
@@ -121,29 +122,18 @@ def _scalars(column: Column) -> list[str]:
 # -- Parquet ------------------------------------------------------------------------------------------
 
 
-def _arrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise EEGArchiveError(
-            'writing Parquet needs pyarrow: pip install "eegarchive[parquet]"; or write .csv'
-        ) from None
-    return pyarrow
-
-
 def _type(own: Field) -> Any:
-    pa = _arrow()
+    pa = arrow()
     plain = {"num": pa.float64(), "int": pa.int64(), "text": pa.string(), "bool": pa.bool_()}[own.type]
     return pa.list_(plain) if own.vectors else plain
 
 
 def _schema(layout: Layout) -> Any:
-    return _arrow().schema([(own.name, _type(own)) for own in layout.fields])
+    return arrow().schema([(own.name, _type(own)) for own in layout.fields])
 
 
 def _batch(rows: Rows, layout: Layout, schema: Any) -> Any:
-    pa = _arrow()
+    pa = arrow()
     arrays = []
     for own in layout.fields:
         cells = rows.columns.get(own.name)

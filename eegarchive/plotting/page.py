@@ -27,7 +27,7 @@ _TRACE_WIDTH = 300 / 25.4
 _MM = 25.4
 _COLUMNS = 1700
 _TOP, _BOTTOM = 0.6, 0.75
-#: Traces are cut off this many rows from their own.
+#: Traces are cut off this many rows from their own, and at the panel's edge.
 _CLIP_ROWS = 1.5
 #: Kinds of which all signals with the same unit are drawn to one scale, as are those of other kinds in volts.
 _ONE_SCALE = ("eeg", "eog", "emg", "ecg", "seeg", "ecog", "meg")
@@ -100,9 +100,9 @@ def draw_page(
     if lanes:
         draw_lanes(panels[0], known, begin, end, stages_as_lane=True)
     draw_gaps(traces, clock, begin, end)
+    traces.set_ylim(-count + 0.4, 0.6)
     cut = _draw_traces(traces, rows, row * _MM)
     _draw_marks(traces, known, [signal.name for signal in signals], [signal.label for signal in signals])
-    traces.set_ylim(-count + 0.4, 0.6)
     traces.set_yticks([-i for i in range(count)], labels=names, **words(size))
     traces.tick_params(axis="y", length=0)
     for i, length, text in bars:
@@ -194,15 +194,15 @@ def _bars(rows: Sequence[_Row], row_mm: float) -> list[tuple[int, float, str]]:
 
 
 def _draw_traces(panel: Axes, rows: Sequence[_Row], row_mm: float) -> int:
-    """Draw the lines; how many of them were cut off."""
-    cut = 0
+    """Draw the lines, as far as the panel and `_CLIP_ROWS` let them go; how many of them were cut off."""
+    cut, (bottom, top) = 0, panel.get_ylim()
     for i, row in enumerate(rows):
         heights = (row.values - row.middle) / (row.per_mm * row_mm)
-        outside = np.abs(heights) > _CLIP_ROWS
-        cut += bool(outside.any())
+        low, high = max(-_CLIP_ROWS, bottom + i), min(_CLIP_ROWS, top + i)
+        cut += bool(((heights < low) | (heights > high)).any())
         panel.plot(
             row.times,
-            np.clip(heights, -_CLIP_ROWS, _CLIP_ROWS) - i,
+            np.clip(heights, low, high) - i,
             color=(INK, BLUE)[i % 2] if len(rows) > 1 else INK,
             linewidth=0.5,
             solid_joinstyle="round",
@@ -266,5 +266,5 @@ def _foot(rows: Sequence[_Row], seconds: float, cut: int) -> str:
     parts = [f"{_TRACE_WIDTH * _MM / seconds:.3g} mm/s", *list(scales)[:6], "positive up"]
     parts.append("each trace around its median")
     if cut:
-        parts.append(f"{cut} cut off at {_CLIP_ROWS:g} rows")
+        parts.append(f"{cut} cut off ({_CLIP_ROWS:g} rows away, or at the edge)")
     return "   ".join(parts)

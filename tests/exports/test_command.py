@@ -49,6 +49,15 @@ def test_fif(folder: Path) -> None:
     assert "signals of other sampling rates" in done.stderr
 
 
+def test_fif_has_no_names_beyond_ascii(psg: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mne")
+    with eegarchive.edit(psg) as night:
+        night.rename_signal("EEG Fpz-Cz", "Stirn-Mitte é")
+    with pytest.raises(eegarchive.EEGArchiveError, match=r"n-raw\.fif: FIF has names in ASCII.*Mitte é"):
+        eegarchive.export(psg, tmp_path / "n-raw.fif", rate=100)
+    assert not [name for name in os.listdir(tmp_path) if "n-raw" in name]
+
+
 def test_zarr(folder: Path) -> None:
     done = run("export", "psg.h5", "-o", "n.zarr", cwd=folder)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import warnings
 from pathlib import Path
@@ -75,7 +76,9 @@ def test_a_flipped_bit_is_noticed(psg: Path, tmp_path: Path) -> None:
         _ = zarr.open_group(tmp_path / "a.zarr", mode="r")["signals"]["EEG Fpz-Cz"][:]
 
 
-@pytest.mark.parametrize("name", ["__x", "zarr.json", "...", "a.b", "é"])
+@pytest.mark.parametrize(
+    "name", ["__x", "zarr.json", "...", "a.b", "é", "a\\b", "\\", "a\\..\\b", "%5C", "%25"]
+)
 def test_names_that_zarr_has_for_itself(name: str, psg: Path, tmp_path: Path) -> None:
     with eegarchive.edit(psg) as night:
         night.rename_signal("EEG Fpz-Cz", name)
@@ -86,6 +89,29 @@ def test_names_that_zarr_has_for_itself(name: str, psg: Path, tmp_path: Path) ->
     with eegarchive.open(psg) as archive:
         assert set(by_name) == set(archive.signals)
         assert np.array_equal(by_name[stored][:], archive.signals[stored].digital[:])
+
+
+def test_names_in_a_store_are_told_apart() -> None:
+    from eegarchive.bridges.zarr_store import node_name
+
+    names = ["__x", "%5F_x", "%255F_x", "a\\b", "a%5Cb", "a%255Cb", ".", "%2E", "zarr.json", "%7Aarr.json"]
+    nodes = [node_name(name) for name in names]
+    assert len({*nodes, "__x", "zarr.json", "."}) == len(names) + 3
+    assert not any("\\" in node for node in nodes)
+
+
+def test_its_metadata_are_json_for_everyone(psg: Path, tmp_path: Path) -> None:
+    """NaN and infinities are Python's own; another reader would refuse the whole store."""
+    with eegarchive.edit(psg) as night:
+        night.describe(gain=float("inf"), loss=float("nan"), low=-float("inf"), text="NaN")
+    eegarchive.export(psg, tmp_path / "a.zarr")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    found = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text(), parse_constant=refuse)
+    described = {key: found["attributes"]["description"][key] for key in ("gain", "loss", "low", "text")}
+    assert described == {"gain": "Infinity", "loss": "NaN", "low": "-Infinity", "text": "NaN"}
 
 
 def test_whole_or_not_at_all(psg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

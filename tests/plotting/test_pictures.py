@@ -137,6 +137,21 @@ def test_traces_are_the_samples_and_bars_their_scale(staged: Path) -> None:
     assert any("10 mm/s" in text and "eeg 7 uV/mm" in text for text in texts(figure)[0])
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_what_a_page_cuts_off_is_told(many: Path, count: int) -> None:
+    """The first and the last row have less room: beyond the panel nothing is drawn."""
+    with eegarchive.open(many) as night:
+        names = list(night.signals)[:count]
+        per_mm = min(float(np.ptp(night.signals[name][:])) for name in names) / 200  # nothing fits
+    figure = eegarchive.plot(many, channels=names, start=0, sensitivity=per_mm)
+    low, high = figure.axes[-1].get_ylim()
+    for i, line in enumerate(lines(figure, "trace")):
+        heights = line.get_ydata()
+        assert np.nanmin(heights) == pytest.approx(max(low, -i - 1.5))
+        assert np.nanmax(heights) == pytest.approx(min(high, -i + 1.5))
+    assert any(f"   {count} cut off" in text for text in texts(figure)[0])
+
+
 def test_a_long_page_shows_extremes(staged: Path) -> None:
     figure = eegarchive.plot(f"{staged}@source", start=0, duration=600, channels=["EEG C3"])
     (line,) = lines(figure, "trace")

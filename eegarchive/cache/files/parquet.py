@@ -20,6 +20,7 @@ from eegarchive.cache.files.exact import KINDS, blocks_of_rows, kind_of_block, s
 from eegarchive.cache.files.faults import Fault, place
 from eegarchive.cache.files.tables import ID, Asked, Values, ask, blocks_of, choose, foreign
 from eegarchive.errors import EEGArchiveError
+from eegarchive.frames import arrow
 from eegarchive.scoring.text import shown
 from eegarchive.storage.guard import printable
 
@@ -27,18 +28,6 @@ _SCHEMA, _NAME = b"eegarchive.schema", b"eegarchive.cache"
 _VERSION = b"eegarchive.cache/1"
 _OWN = ("variable", "type", "value", *KINDS)
 _ROWS = 1 << 17
-
-
-def _arrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.parquet
-    except ImportError:
-        raise EEGArchiveError(
-            'reading and writing Parquet needs pyarrow: pip install "eegarchive[parquet]"'
-        ) from None
-    return pyarrow
 
 
 # -- writing ------------------------------------------------------------------------------------------
@@ -52,7 +41,7 @@ def write(blocks: Sequence[Block], path: Path, name: str) -> None:
     EEGArchiveError
         If a factor is named like one of the file's own columns.
     """
-    pa = _arrow()
+    pa = arrow()
     types, blocks = unified(blocks)
     for factor in types:
         if factor in _OWN:
@@ -84,14 +73,14 @@ def write(blocks: Sequence[Block], path: Path, name: str) -> None:
 
 
 def _array(column: Column, type_: Any) -> Any:
-    return _arrow().array(column.values, type_, mask=column.missing)
+    return arrow().array(column.values, type_, mask=column.missing)
 
 
 def _values(block: Block, plain: Mapping[str, Any]) -> Any:
     values = _array(block.values, plain[block.values.type])
     if block.offsets is None:
         return values
-    pa = _arrow()
+    pa = arrow()
     return pa.ListArray.from_arrays(pa.array(block.offsets, pa.int32()), values)
 
 
@@ -112,7 +101,7 @@ def read(
     EEGArchiveError
         With the row (the first is 1) of what can't be understood.
     """
-    pa = _arrow()
+    pa = arrow()
     with place(path, lambda row: f"row {row + 1}"), open(path, "rb") as raw:
         try:
             file = pa.parquet.ParquetFile(raw)
@@ -142,7 +131,7 @@ def _exact(
         name = "value" if "value" in header else kind
         if name not in header:
             raise Fault(f"there is no column for values of the type {kind}", 0)
-        values = _any_values(table.column(name).take(_arrow().array(rows)), "the value")
+        values = _any_values(table.column(name).take(arrow().array(rows)), "the value")
         if (values.column.type, values.offsets is not None) != KINDS[kind]:
             raise Fault(f"the column {name} doesn't hold values of the type {kind}", 0)
         return values
@@ -185,7 +174,7 @@ def _taken(
     file: Any, columns: list[str], identity: Sequence[str] | None, has_id: bool
 ) -> tuple[Any, npt.NDArray[np.int64]]:
     """The rows of a recording, and their numbers in the file."""
-    pa = _arrow()
+    pa = arrow()
     chosen = identity is not None and has_id
     batches, rows, first = [], [np.zeros(0, np.int64)], 0
     seen: dict[Any, None] = {}
@@ -208,7 +197,7 @@ def _taken(
 
 
 def _as_text(array: Any) -> Any:
-    pa = _arrow()
+    pa = arrow()
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
     return array.cast(pa.string())
@@ -216,7 +205,7 @@ def _as_text(array: Any) -> Any:
 
 def _any_values(array: Any, what: str, asked: Asked | None = None) -> Values:
     """Scalars or vectors."""
-    pa = _arrow()
+    pa = arrow()
     kind = array.type
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
         column = _column(array, what)
@@ -237,7 +226,7 @@ def _any_values(array: Any, what: str, asked: Asked | None = None) -> Values:
 
 def _column(array: Any, what: str) -> Column:
     """A column of a file, if its type is one that a cache has."""
-    pa = _arrow()
+    pa = arrow()
     types = pa.types
     if types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)

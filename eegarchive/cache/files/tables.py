@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive.cache.columns import TYPES, Block, Column, ValueType
-from eegarchive.cache.files.cells import Collector
 from eegarchive.cache.files.faults import Fault
+from eegarchive.cache.strata import strata_of
 from eegarchive.scoring.text import shown
 from eegarchive.storage.guard import printable
 
@@ -162,13 +162,7 @@ def refuse_nan(factor: str, levels: Column) -> None:
 
 def first_double(columns: Sequence[Column], length: int) -> tuple[int, int] | None:
     """The first row whose levels another row before it has, and the first such row, in this order."""
-    keys, size = np.zeros(length, np.int64), 1
-    for column in columns:
-        codes, count = _level_codes(column)
-        if size * count >= 2**62:
-            _, keys = np.unique(keys, return_inverse=True)
-            size = length + 1
-        keys, size = keys * count + codes, size * count
+    keys = strata_of(columns, length)
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     again = order[1:][ordered[1:] == ordered[:-1]]
@@ -176,19 +170,6 @@ def first_double(columns: Sequence[Column], length: int) -> tuple[int, int] | No
         return None
     row = int(again.min())
     return row, int(np.flatnonzero(keys == keys[row])[0])
-
-
-def _level_codes(column: Column) -> tuple[npt.NDArray[np.int64], int]:
-    """A code for each level, 0 for none, and how many codes there can be."""
-    if column.type == "text":
-        collector = Collector()
-        collector.add(column.values.tolist())
-        cells = collector.cells()
-        codes, count = cells.codes.astype(np.int64), len(cells.texts)
-    else:
-        distinct, codes = np.unique(column.values, return_inverse=True)
-        count = len(distinct)
-    return np.where(column.missing, 0, codes + 1), count + 1
 
 
 def key_of(factors: Mapping[str, Column], row: int) -> str:
