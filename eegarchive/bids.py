@@ -60,7 +60,8 @@ def entities(file_name: str) -> dict[str, Value]:
     if not _NAME.fullmatch(stem):
         return {}
     pairs = [part.split("-", 1) for part in stem.split("_")[:-1]]
-    return {_ENTITIES.get(key, key): value for key, value in pairs}
+    found: dict[str, Value] = {_ENTITIES.get(key, key): value for key, value in pairs}
+    return found if len(found) == len(pairs) else {}
 
 
 def _participant(folder: Path, participant: str) -> dict[str, Value]:

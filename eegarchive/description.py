@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from eegarchive.errors import EEGArchiveError, InvalidArchive
-from eegarchive.layout import DESCRIPTION_PREFIX, LEVELS_PREFIX, TYPE_PREFIX
+from eegarchive.layout import DESCRIPTION_PREFIX, LEVELS_PREFIX, MAX_NAME_BYTES, TYPE_PREFIX
 from eegarchive.storage.objects import AttributeValue, check_text
 
 #: A field of a description; a category is a text.
@@ -118,6 +119,9 @@ def check_field_name(name: object) -> None:
     """Refuse what isn't a name."""
     if not is_field_name(name):
         raise EEGArchiveError(f"the field {name!r}: a name has letters, digits and _ only, no digit first")
+    assert isinstance(name, str)
+    if len(name) > MAX_NAME_BYTES:
+        raise EEGArchiveError(f"the field {name[:40]!r}...: a name has {MAX_NAME_BYTES} characters at most")
 
 
 def plain(name: str, value: Any) -> Value:
@@ -133,13 +137,18 @@ def plain(name: str, value: Any) -> Value:
     if isinstance(value, np.datetime64):
         if np.isnat(value):
             return None
+        unit = np.datetime_data(value.dtype)[0]
+        year = int(value.astype("M8[Y]").astype(np.int64)) + 1970
+        if not datetime.MINYEAR <= year <= datetime.MAXYEAR:
+            raise EEGArchiveError(
+                f"{name}: {value} isn't in the years {datetime.MINYEAR} to {datetime.MAXYEAR}"
+            )
         precise = value.astype("M8[us]")
-        if precise != value:
+        if precise.astype(value.dtype) != value:
             raise EEGArchiveError(
                 f"{name}: {value} is finer than microseconds, which are the finest that is kept"
             )
-        days = np.datetime_data(value.dtype)[0] in ("Y", "M", "W", "D")
-        value = precise.astype("M8[D]" if days else "M8[us]").item()
+        value = precise.astype("M8[D]" if unit in ("Y", "M", "W", "D") else "M8[us]").item()
     elif isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, Unstated):
@@ -217,9 +226,11 @@ def parse(name: str, text: str, kind: str) -> Value:
     try:
         if kind == "bool":
             return {"true": True, "false": False}[text.lower()]
-        if kind == "none" and text:
+        if (kind == "none" and text) or (kind in ("int", "num") and "_" in text):
             raise ValueError
         found: Value = _PARSERS[kind](text)
+        if isinstance(found, float) and math.isinf(found) and "inf" not in text.lower():
+            raise ValueError  # it is beyond what a float holds
         return found
     except (ValueError, KeyError):
         raise EEGArchiveError(

@@ -51,6 +51,8 @@ def dataset(root: Path, name: str, below: str = "eeg", table: Any = TABLE) -> Pa
         ("sub-01-2_eeg.edf", {}),
         ("night.edf", {}),
         ("mysub-01_eeg.edf", {}),
+        ("sub-01_sub-02_eeg.edf", {}),
+        ("sub-01_ses-1_session-2_eeg.edf", {}),
     ],
 )
 def test_entities_of_names(name: str, expected: dict[str, str]) -> None:

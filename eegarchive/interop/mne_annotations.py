@@ -95,6 +95,11 @@ def _extras(group: str, kind: str, text: str) -> dict[str, str]:
     return extras if kind == kind_of(text) else {**extras, "kind": kind}
 
 
+def as_fif_has(text: str) -> str:
+    """A text as MNE's FIF files have it: what Latin-1 doesn't have becomes `&#NUMBER;`."""
+    return text.encode("latin-1", "xmlcharrefreplace").decode("latin-1")
+
+
 def marks(source: Source) -> list[Shown]:
     """What says in MNE's words where a source has no data: its filters and epochs know them."""
     rate = source.rate

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive.errors import EEGArchiveError
-from eegarchive.interop.mne_annotations import EDGE, GAP, Shown, marks, shown
+from eegarchive.interop.mne_annotations import EDGE, GAP, Shown, as_fif_has, marks, shown
 from eegarchive.interop.mne_channels import Channel, channels_of
-from eegarchive.interop.mne_info import channel_types, filters
+from eegarchive.interop.mne_info import band, channel_types
 from eegarchive.interop.mne_raw import mne, source_of
 from eegarchive.interop.mne_source import Source, origin
 from eegarchive.state import State
@@ -204,10 +204,8 @@ class Processed:
 
     def prefiltering(self) -> str | None:
         """EDF's words for the edges of MNE's filters; None if they are what the state says already."""
-        stated = self._base.channels or self._shown
-        high, low = filters(stated)
         info = self._raw.info
-        if (info["highpass"], info["lowpass"]) == (high, low or self.rate / 2):
+        if (info["highpass"], info["lowpass"]) == band(self._base.channels or self._shown, self.rate):
             return None
         edges = [("HP", info["highpass"])] if info["highpass"] > 0 else []
         edges += [("LP", info["lowpass"])] if info["lowpass"] < self.rate / 2 else []
@@ -252,13 +250,15 @@ class Processed:
         own = shown(columns, self._channels, self._shown, begin - edge, duration + 2 * edge)
         for one in own:
             one.onset -= edge
+        texts = {one.text for one in own}
+        from_fif = {as_fif_has(text): text for text in texts if as_fif_has(text) not in texts}
         listed = raw.annotations
         extras = getattr(listed, "extras", None) or [None] * len(listed)
         theirs = [
             Shown(
                 float(onset) - raw.first_time,
                 float(last),
-                str(text),
+                from_fif.get(str(text), str(text)),
                 tuple(map(str, names)),
                 dict(extra or {}),
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
+import numbers
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive.errors import EEGArchiveError, NotInArchive
+from eegarchive.interop.picks import chosen
 from eegarchive.state import Description, State
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.samples import Piece, Put
@@ -144,12 +147,20 @@ def choose(
     NotInArchive
         If there is no such signal, kind or rate.
     EEGArchiveError
-        If the picks have several rates.
+        If the picks have several rates, or an argument is none of these.
     """
-    picked = list(channels) if picks is None else _picked(where, channels, picks)
+    if rate is not None and resample is not None:
+        raise EEGArchiveError("rate and resample: choose one of them")
+    for name, value in (("rate", rate), ("resample", resample)):
+        if value is not None and not (isinstance(value, numbers.Real) and 0 < value < math.inf):
+            raise EEGArchiveError(f"{name}={value!r}: a sampling rate is a number of samples per second")
+    picked = list(channels)
+    if picks is not None:
+        by_key = {channel.key: channel for channel in channels}
+        attributes = {key: channel.attributes for key, channel in by_key.items()}
+        names = {key: channel.name for key, channel in by_key.items()}
+        picked = [by_key[key] for key in chosen(where, attributes, picks, names)]
     if resample is not None:
-        if rate is not None:
-            raise EEGArchiveError("rate and resample: choose one of them")
         return picked
     rates = Counter(channel.rate for channel in picked)
     listed = ", ".join(f"{count} of {own:.10g} Hz" for own, count in sorted(rates.items(), reverse=True))
@@ -171,17 +182,3 @@ def usual_rate(channels: Sequence[Channel]) -> float:
     asked = [channel for channel in channels if channel.kind == "eeg"] or channels
     rates = Counter(channel.rate for channel in asked)
     return max(rates, key=lambda own: (rates[own], own), default=0.0)
-
-
-def _picked(where: str, channels: Sequence[Channel], picks: str | Sequence[str]) -> list[Channel]:
-    asked = [picks] if isinstance(picks, str) else list(picks)
-    found: dict[str, Channel] = {}
-    for pick in asked:
-        hits = [c for c in channels if pick in (c.key, c.name)]
-        hits = hits or [c for c in channels if str(c.attributes["label"]).strip() == str(pick).strip()]
-        hits = hits or [c for c in channels if pick in ("all", c.kind)]
-        if not hits:
-            names = ", ".join(c.name for c in channels) or "none"
-            raise NotInArchive(f"{where}: no signal or kind of signal {pick!r}; there are {names}")
-        found |= {c.key: c for c in hits}
-    return list(found.values())

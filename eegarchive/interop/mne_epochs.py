@@ -34,7 +34,11 @@ def to_epochs(state: State, name: str, *, mask: bool, preload: bool, verbose: An
         raw = to_raw(state, verbose=verbose, **raw_options)
     source = source_of(raw)
     assert source is not None
-    first = np.rint((epochs["start"] - source.begin) * source.rate).astype(np.int64)
+    first = source.places(epochs["start"])
+    if len(np.unique(first)) < len(first):
+        raise EEGArchiveError(
+            f"{path}: several epochs begin at the same sample of {source.rate:.10g} Hz, which MNE's Epochs can't have"
+        )
     count = max(1, round(float(epochs["duration"][0]) * source.rate))
     events = np.stack([first + source.first, np.zeros_like(first), np.ones_like(first)], axis=1)
     import pandas

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eegarchive.errors import EEGArchiveError, OddInput
+from eegarchive.interop.mne_annotations import as_fif_has
 from eegarchive.interop.mne_raw import source_of, to_raw
 from eegarchive.state import State
 from eegarchive.storage import disk
@@ -46,10 +47,13 @@ def write_fif(
     TargetExists
         If a file is there and `overwrite` isn't set; none is written.
 
+    EEGArchiveError
+        If the name isn't one of FIF, or the recording began outside of 1901-2038, which FIF can't tell.
+
     Warns
     -----
     OddInput
-        If signals of other sampling rates are left out.
+        If signals of other sampling rates are left out, or annotations have characters that FIF doesn't have.
     """
     path = Path(path)
     if not path.name.endswith(_ENDINGS):
@@ -72,6 +76,7 @@ def write_fif(
                 OddInput,
                 stacklevel=2,
             )
+    _check(path, raw)
     folder = path.resolve().parent
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=folder) as temporary:
         seconds = (_block(source.gaps, max(1, round(source.rate))) - 0.5) / source.rate
@@ -84,6 +89,23 @@ def write_fif(
             refuse_existing(target, overwrite)
         _put(made, targets, overwrite)
     return [path.with_name(target.name) for target in targets]
+
+
+def _check(path: Path, raw: Any) -> None:
+    """Tell what FIF can't hold before anything is written."""
+    start = raw.info["meas_date"]
+    if start is not None and not -(2**31) < start.timestamp() < 2**31 - 1:
+        raise EEGArchiveError(
+            f"{path}: the recording began on {start:%Y-%m-%d}; FIF has dates from 1901-12-14 to 2038-01-19 only"
+        )
+    odd = [text for text in raw.annotations.description.tolist() if as_fif_has(text) != text]
+    if odd:
+        warnings.warn(
+            f"{path}: MNE writes {len(odd)} texts of annotations with &#NUMBER; for characters that Latin-1 doesn't "
+            f"have, such as {odd[0]!r}",
+            OddInput,
+            stacklevel=3,
+        )
 
 
 def _block(gaps: Sequence[tuple[int, int]], usual: int) -> int:

@@ -46,7 +46,14 @@ def kind_of_type(mne_type: str) -> str | None:
     )
 
 
-def filters(channels: Sequence[Channel]) -> tuple[float, float]:
+def band(channels: Sequence[Channel], rate: float) -> tuple[float, float]:
+    """Edges of the band that MNE's EDF reader finds; the whole one if what is stated contradicts itself."""
+    high, low = _filters(channels)
+    low = low or rate / 2
+    return (high, low) if high <= low else (0.0, rate / 2)
+
+
+def _filters(channels: Sequence[Channel]) -> tuple[float, float]:
     """The highest high-pass and the lowest low-pass that EDF's prefiltering fields state; 0 if none."""
     stated = {"HP": set[float](), "LP": set[float]()}
     for channel in channels:

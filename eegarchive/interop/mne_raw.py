@@ -14,7 +14,7 @@ import numpy as np
 from eegarchive.errors import EEGArchiveError
 from eegarchive.interop.mne_annotations import Shown, marks, shown
 from eegarchive.interop.mne_channels import Channel, channels_of, choose
-from eegarchive.interop.mne_info import channel_types, filters, subject
+from eegarchive.interop.mne_info import band, channel_types, subject
 from eegarchive.interop.mne_source import Source
 from eegarchive.state import State
 from eegarchive.storage.container import EditedFile
@@ -105,6 +105,10 @@ def to_raw(
                 )
         pieces = range(len(state.segments)) if gaps == "split" else [None]
         sources = [Source(state, picked, used, piece) for piece in pieces]
+        if not any(source.count for source in sources):
+            raise EEGArchiveError(
+                f"{path}: at {used:.10g} Hz there is no sample in its {state.duration:.10g} s"
+            )
         info = _info(state, picked, used, use_kinds)
         columns = state.annotations.columns()
         found = [
@@ -119,24 +123,27 @@ def to_raw(
                 source.detach()
             units = {c.name: str(c.attributes["units"]) for c in picked}
             raw = RawArchive(info.copy(), source, units, preload or inside, verbose)
-            raw.set_annotations(_annotations(annotations), emit_warning=False)
+            raw.set_annotations(_annotations(path, annotations), emit_warning=False)
             if inside:
                 source.let_go()
             raws.append(raw)
     return raws if gaps == "split" else raws[0]
 
 
-def _annotations(listed: Sequence[Shown]) -> Any:
+def _annotations(path: str, listed: Sequence[Shown]) -> Any:
     extras: dict[str, Any] = {}
     if _HAS_EXTRAS and any(one.extras for one in listed):
         extras["extras"] = [one.extras or None for one in listed]
-    return mne.Annotations(
-        [one.onset for one in listed],
-        [one.duration for one in listed],
-        [one.text for one in listed],
-        ch_names=[one.channels for one in listed],
-        **extras,
-    )
+    try:
+        return mne.Annotations(
+            [one.onset for one in listed],
+            [one.duration for one in listed],
+            [one.text for one in listed],
+            ch_names=[one.channels for one in listed],
+            **extras,
+        )
+    except ValueError as error:  # some texts have a meaning to its files
+        raise EEGArchiveError(f"{path}: MNE can't have these annotations: {error}") from None
 
 
 def _info(state: State, picked: Sequence[Channel], rate: float, use_kinds: bool) -> Any:
@@ -152,11 +159,8 @@ def _info(state: State, picked: Sequence[Channel], rate: float, use_kinds: bool)
         info.set_meas_date(start.replace(tzinfo=datetime.UTC))
     with info._unlock():
         info["subject_info"] = subject(state)
-        high, low = filters(picked)
-        if high:
-            info["highpass"] = high
-        info["lowpass"] = low or rate / 2
-        if info["highpass"] > info["lowpass"]:
-            info["highpass"], info["lowpass"] = 0.0, rate / 2
+        info["highpass"], info["lowpass"] = band(picked, rate)
+        if any(channel.rate != rate for channel in picked):  # no resampled signal has more, as in MNE
+            info["lowpass"] = min(info["lowpass"], rate / 2)
     info["bads"] = [c.name for c in picked if c.attributes.get("bad")]
     return info

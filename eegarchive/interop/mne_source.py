@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from eegarchive import layout, processing
 from eegarchive.errors import EEGArchiveError, InvalidArchive
 from eegarchive.interop.mne_channels import Channel, calibrate
+from eegarchive.interop.views import View, reading
 from eegarchive.state import State, stretches
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
@@ -26,6 +26,8 @@ from eegarchive.storage.workers import spread
 _SPREAD_SAMPLES = 500_000
 #: A time this close to a sample (in samples) is on it.
 _ON_SAMPLE = 1e-6
+#: What sums of decimal times leave of rounding, in seconds.
+_SAME_TIME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ class Source:
         #: Whole channels that were resampled, by their place.
         self._resampled: dict[int, npt.NDArray[np.float32]] = {}
         self._file: ArchiveFile | None = state._file
-        #: Whether it may open the file itself.
-        self._opens = False
+        #: What it reads by once it has been detached.
+        self._view: View | None = None
         self._puts = [channel.put() for channel in self.channels]
 
     def _expected(self, durations: npt.NDArray[np.float64]) -> int:
@@ -97,8 +99,8 @@ class Source:
 
     def detach(self) -> None:
         """Have a view of the file of its own, so that the caller may close his."""
-        self._opens, self._file = True, None
-        self._view()
+        self._view, self._file = View(self.path), None
+        self._view.file()
 
     def let_go(self) -> None:
         """Read no more: for a source inside an edit, whose file ends with it."""
@@ -112,12 +114,11 @@ class Source:
         ]
         self._puts = [channel.put() for channel in self.channels]
 
-    def _view(self) -> ArchiveFile:
+    def _opened(self) -> ArchiveFile:
+        if self._view is not None:
+            return self._view.file()
         if self._file is None:
-            if not self._opens:
-                raise EEGArchiveError(f"{self.path}: the edit that this was read in has ended; read it again")
-            self._file = ArchiveFile(self.path)
-            weakref.finalize(self, self._file.close)
+            raise EEGArchiveError(f"{self.path}: the edit that this was read in has ended; read it again")
         return self._file
 
     def __getstate__(self) -> dict[str, Any]:
@@ -133,9 +134,19 @@ class Source:
         """Samples [start, stop) between the segments; none between two means less than one."""
         return [(a.stop, b.start) for a, b in itertools.pairwise(self.runs)]
 
+    def places(self, times: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """The samples of the row nearest to times on the recording clock, each counted from its segment's start."""
+        starts = self.segments[[run.segment for run in self.runs], 0]
+        home = np.maximum(np.searchsorted(starts, times + _SAME_TIME, side="right") - 1, 0)
+        rows = np.array([run.start for run in self.runs])
+        found: npt.NDArray[np.int64] = rows[home] + np.rint((times - starts[home]) * self.rate).astype(
+            np.int64
+        )
+        return found
+
     def read(self, out: npt.NDArray[np.float64], rows: Sequence[int], start: int, stop: int) -> None:
         """Put samples [start, stop) of some channels into `out`: (channels, samples)."""
-        file = self._view()
+        file = self._opened()
         runs = [run for run in self.runs if run.start < stop and start < run.stop]
         if sum(min(run.stop, stop) - max(run.start, start) for run in runs) < stop - start:
             out[...] = 0.0
@@ -146,7 +157,8 @@ class Source:
                 a, b = max(run.start, start), min(run.stop, stop)
                 self._read_run(file, row, run, a - run.start, b - run.start, out[i, a - start : b - start])
 
-        with file.reading():
+        pieces = (piece for row in rows for piece in self.channels[row].pieces)
+        with reading(file, pieces):
             several = spread if out.size >= _SPREAD_SAMPLES and len(rows) > 1 else map
             for _ in several(fill, range(len(rows))):
                 pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive import layout
-from eegarchive.errors import EEGArchiveError, NotInArchive
+from eegarchive.errors import EEGArchiveError
 from eegarchive.interop.dimensions import dimensions_of, sample_times
+from eegarchive.interop.picks import chosen
+from eegarchive.interop.views import View, reading
 from eegarchive.state import Description, State
-from eegarchive.storage.container import ArchiveFile, EditedFile
+from eegarchive.storage.container import EditedFile
 from eegarchive.storage.samples import read_pieces
 
 try:
@@ -28,24 +29,6 @@ except ImportError as missing:
 _CHUNK = 2**20
 
 
-class _View:
-    """A view of an archive's file that all signals of a dataset share; every process opens its own."""
-
-    def __init__(self, path: str, state: str) -> None:
-        self.path, self.state = path, state
-        self._file: ArchiveFile | None = None
-
-    def file(self) -> ArchiveFile:
-        if self._file is None:
-            opened = ArchiveFile(self.path)
-            self._file = opened  # two threads may come here at once: either view does
-            weakref.finalize(self, opened.close)
-        return self._file
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "state": self.state, "_file": None}
-
-
 class SignalArray(BackendArray):
     """Physical values of one signal, as xarray reads them: when it is asked for them.
 
@@ -54,8 +37,8 @@ class SignalArray(BackendArray):
 
     dtype = np.dtype(np.float64)
 
-    def __init__(self, view: _View, name: str, described: Description) -> None:
-        self._view, self._name = view, name
+    def __init__(self, view: View, digest: str, name: str, described: Description) -> None:
+        self._view, self._digest, self._name = view, digest, name
         self._pieces = described.pieces
         self._scale = float(described.attributes["scale_factor"])
         self._offset = float(described.attributes["add_offset"])
@@ -65,7 +48,7 @@ class SignalArray(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._get)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return "eegarchive", self._view.path, self._view.state, self._name
+        return "eegarchive", self._view.path, self._digest, self._name
 
     def _get(self, key: tuple[slice | int, ...]) -> Any:
         (index,) = key
@@ -74,7 +57,7 @@ class SignalArray(BackendArray):
         start, stop = (places[0], places[-1] + 1) if places else (0, 0)  # xarray asks forwards
         values = np.empty(stop - start)
         file = self._view.file()
-        with file.reading():
+        with reading(file, self._pieces):
             read_pieces(self._pieces, file.stored, start, stop, values, self._calibrate)
         return values[:: places.step] if isinstance(index, slice) else values[0]
 
@@ -86,7 +69,10 @@ class SignalArray(BackendArray):
 def to_xarray(state: State, picks: str | Sequence[str] | None = None) -> Any:
     """Make xarray's Dataset of a state: see :meth:`eegarchive.archive.CachedState.to_xarray`."""
     with state._file.reading():
-        described = {name: state.signals.describe(name) for name in _chosen(state, picks)}
+        described = {name: state.signals.describe(name) for name, own in state.signals.items() if len(own)}
+        if picks is not None:
+            known = {name: found.attributes for name, found in described.items()}
+            described = {name: described[name] for name in chosen(str(state._file.path), known, picks)}
         segments = state.segments.columns()
         start, digest = state.start, state.digest
         dimensions = dimensions_of(described)
@@ -97,10 +83,11 @@ def to_xarray(state: State, picks: str | Sequence[str] | None = None) -> Any:
                 times = sample_times(segments, rate, len(described[name]))
                 about = {"units": "s", "long_name": "time on the recording clock", "sampling_rate": rate}
                 coordinates[dimension] = (dimension, times, about)
-        view = _View(str(state._file.path), digest)
+        is_edited = isinstance(state._file, EditedFile)
+        view = View(str(state._file.path), state._file if is_edited else None)
         variables = {}
         for name, own in described.items():
-            array = SignalArray(view, name, own)
+            array = SignalArray(view, digest, name, own)
             attributes = {key: value for key, value in own.attributes.items() if key not in _OF_STORAGE}
             lazy = indexing.LazilyIndexedArray(array)
             variables[name] = xarray.Variable(
@@ -108,8 +95,7 @@ def to_xarray(state: State, picks: str | Sequence[str] | None = None) -> Any:
             )
         about = {"digest": digest, **({} if start is None else {layout.CLOCK_START: start.isoformat()})}
         made = xarray.Dataset(variables, coordinates, about)
-        if isinstance(state._file, EditedFile):  # nobody can read it later
-            view._file = state._file
+        if is_edited:  # nobody can read it later
             made.load()
             return made
     if importlib.util.find_spec("dask") is None:
@@ -123,21 +109,3 @@ _OF_STORAGE = ("scale_factor", "add_offset", layout.SAMPLES_DIGEST)
 
 def _label(described: Description) -> str:
     return str(described.attributes["label"]).strip()
-
-
-def _chosen(state: State, picks: str | Sequence[str] | None) -> list[str]:
-    """Signals by name or label, else by kind; those without samples are left out."""
-    signals = {name: signal for name, signal in state.signals.items() if len(signal)}
-    if picks is None:
-        return list(signals)
-    found: dict[str, None] = {}
-    for pick in [picks] if isinstance(picks, str) else picks:
-        of_kind = [name for name, signal in signals.items() if signal.kind == pick]
-        try:
-            own = [state.signals[pick].name]
-        except NotInArchive:
-            if not of_kind:
-                raise
-            own = of_kind
-        found |= dict.fromkeys(own)
-    return list(found)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import eegarchive
 from editing.referee import findings
-from eegarchive.description import Unstated, decode, encode
+from eegarchive.description import Unstated, decode, encode, parse
 from eegarchive.lineage import operations
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -195,3 +195,44 @@ def test_recordings_without_the_field_are_left_out_of_windows(psg: Path, tmp_pat
     alone = eegarchive.windows(other, 2.0, picks="eeg", target="description:sex")
     assert len(windows) == len(alone) > 0
     assert windows[0][1] == "F"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.datetime64("20000-01-01"), "years 1 to 9999"),
+        (np.datetime64("20000-01-01T00:00:00", "us"), "years 1 to 9999"),
+        (np.datetime64("-0001-01-01"), "years 1 to 9999"),
+        (np.datetime64(10**17, "s"), "years 1 to 9999"),  # it wraps around in microseconds
+        (np.datetime64("2020-01-01T00:00:00.0000001"), "finer than microseconds"),
+    ],
+)
+def test_moments_that_python_hasnt_are_refused(value: Any, words: str) -> None:
+    with pytest.raises(eegarchive.EEGArchiveError, match=words):
+        encode({"when": value})
+
+
+def test_moments_of_numpy_before_1970() -> None:
+    given = {"day": np.datetime64("1950-02-03"), "moment": np.datetime64("1969-12-31T23:59:59.5")}
+    assert decode(encode(given)) == {
+        "day": datetime.date(1950, 2, 3),
+        "moment": datetime.datetime(1969, 12, 31, 23, 59, 59, 500_000),
+    }
+
+
+def test_names_are_as_long_as_others() -> None:
+    assert decode(encode({"x" * 255: 1})) == {"x" * 255: 1}
+    with pytest.raises(eegarchive.EEGArchiveError, match="255 characters at most"):
+        encode({"x" * 256: 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("1_000", "int"), ("1_0.5", "num"), ("1e400", "num"), ("-1e999", "num")]
+)
+def test_texts_that_are_no_numbers(text: str, kind: str) -> None:
+    with pytest.raises(eegarchive.EEGArchiveError, match="number"):
+        parse("age", text, kind)
+
+
+def test_infinity_is_a_number() -> None:
+    assert parse("x", "-inf", "num") == -math.inf

@@ -265,6 +265,28 @@ def test_after_a_trip_through_fif(eeg: Path, tmp_path: Path) -> None:
     assert report.cropped == pytest.approx((2.0, 4.004))
 
 
+def test_texts_that_fif_hasnt_come_back_from_it_as_they_were(eeg: Path, tmp_path: Path) -> None:
+    with eegarchive.edit(eeg) as night:
+        night.add_annotations([1.0, 2.0], [0.5, 0.5], ["v\u017edy", "caf\u00e9"])
+    eegarchive.read_raw(eeg).save(tmp_path / "night-raw.fif", fmt="double")
+    report = add(eeg, mne.io.read_raw_fif(tmp_path / "night-raw.fif"))
+    assert (report.annotations_added, report.annotations_dropped) == (0, 0)
+    with eegarchive.open(eeg) as archive:
+        assert archive.annotations["text"].tolist()[-2:] == ["v\u017edy", "caf\u00e9"]
+
+
+def test_filters_that_contradict_each_other_stay_stated(eeg: Path) -> None:
+    with eegarchive.edit(eeg) as night:
+        first, second, _ = night.signals
+        night.set_signal(first, prefiltering="HP:90Hz")
+        night.set_signal(second, prefiltering="LP:60Hz")
+    raw = eegarchive.read_raw(eeg, preload=True).apply_function(np.negative, picks="all")
+    assert len(add(eeg, raw).changed) == 3
+    with eegarchive.open(eeg) as archive:
+        assert archive.signals[first].attributes["prefiltering"] == "HP:90Hz"
+        assert archive.signals[second].attributes["prefiltering"] == "LP:60Hz"
+
+
 def test_in_the_edit_that_it_is_read_in(eeg: Path) -> None:
     with eegarchive.edit(eeg) as night:
         night.drop_signals([next(iter(night.signals))])

@@ -98,6 +98,38 @@ def test_no_epochs_and_unequal_ones(psg: Path) -> None:
         archive.to_epochs()
 
 
+def test_epochs_count_from_their_segments_start(gaps: Path) -> None:
+    """The samples of a segment that begins between two of MNE's are those of the epoch, in all of them."""
+    with eegarchive.edit(gaps) as night:
+        draft = night.draft
+        starts = draft.segments.columns["start"] - [0, 1, 0]  # 5630 s: sample 1407.5
+        night._record(
+            "epochs",
+            {},
+            type(draft)(
+                draft.signals, draft.segments.with_columns(start=starts), draft.annotations, draft.epochs
+            ),
+        )
+        night.set_epochs(4)
+    with eegarchive.open(gaps) as archive:
+        epochs = archive.to_epochs(preload=True)
+        assert len(epochs) == len(archive.epochs)
+        for row, name in enumerate(epochs.ch_names):
+            gain = {"uV": 1e-6, "mV": 1e-3}.get(archive.signals[name].units, 1.0)
+            assert np.array_equal(epochs.get_data()[:, row, 0], archive.signals[name][:] * gain)
+
+
+def test_epochs_that_begin_at_one_sample_are_refused(psg: Path) -> None:
+    with eegarchive.edit(psg) as night:
+        night.set_epochs(2, 0.3)
+    with eegarchive.open(psg) as archive:
+        with pytest.raises(
+            eegarchive.EEGArchiveError, match="several epochs begin at the same sample of 1 Hz"
+        ):
+            archive.to_epochs(rate=1)
+        assert len(archive.to_epochs().events) == len(archive.epochs)
+
+
 def test_other_rates_have_the_same_epochs(scored: Path) -> None:
     with eegarchive.open(scored) as archive:
         slow = archive.to_epochs(rate=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import eegarchive
 from eegarchive.interop import mne_fif
 from eegarchive.interop.mne_fif import write_fif
+from tests.conftest import DATA
 
 mne = pytest.importorskip("mne")
 
@@ -49,6 +51,27 @@ def test_signals_of_other_rates_are_named(psg: Path, tmp_path: Path) -> None:
         written(psg, tmp_path / "night-raw.fif")
     written(psg, tmp_path / "all-raw.fif", resample=100)
     assert len(mne.io.read_raw_fif(tmp_path / "all-raw.fif").ch_names) == 7
+
+
+def test_texts_that_fif_hasnt_are_named(gaps: Path, tmp_path: Path) -> None:
+    with eegarchive.edit(gaps) as night:
+        night.add_annotations([1.0], [0.5], ["v\u017edy"])
+    with pytest.warns(eegarchive.OddInput, match="1 texts of annotations .* such as 'v\u017edy'"):
+        written(gaps, tmp_path / "night-raw.fif")
+
+
+def test_dates_that_fif_hasnt_are_refused(tmp_path: Path) -> None:
+    source = bytearray((DATA / "edfplusc_duplicate_labels.edf").read_bytes())
+    source[88:168] = b"Startdate 02-JAN-2090 X X X".ljust(80)
+    source[168:176] = b"02.01.yy"
+    (tmp_path / "late.edf").write_bytes(source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", eegarchive.OddInput)
+        eegarchive.convert(tmp_path / "late.edf", tmp_path / "late.h5")
+    assert eegarchive.read_raw(tmp_path / "late.h5").info["meas_date"].year == 2090
+    with pytest.raises(eegarchive.EEGArchiveError, match=r"late-raw\.fif: the recording began on 2090-01-02"):
+        written(tmp_path / "late.h5", tmp_path / "late-raw.fif")
+    assert not list(tmp_path.glob("*.fif"))
 
 
 def test_existing_files_and_other_names(gaps: Path, tmp_path: Path) -> None:

@@ -123,6 +123,40 @@ def test_picks_are_names_labels_or_kinds(archives: dict[str, Path], psg: Path) -
         assert same(picked.get_data(), raw.get_data(name))
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        *[
+            ({name: value}, f"{name}=")
+            for name in ("rate", "resample")
+            for value in (0, -5, float("nan"), "x")
+        ],
+        ({"resample": float("inf")}, "a sampling rate is a number"),
+        ({"resample": 1e-9}, "at 1e-09 Hz there is no sample"),
+        ({"picks": []}, "no signal is asked for"),
+        ({"picks": [0]}, "which are texts"),
+        ({"picks": 5}, "which are texts"),
+        ({"gaps": "close"}, "gaps='close'"),
+    ],
+)
+def test_what_cant_be_meant_is_refused(eeg: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(eegarchive.EEGArchiveError, match=words):
+        eegarchive.read_raw(eeg, **options)
+
+
+def test_picks_may_be_any_iterable(eeg: Path) -> None:
+    names = eegarchive.read_raw(eeg).ch_names
+    assert eegarchive.read_raw(eeg, picks=iter(names[1:])).ch_names == names[1:]
+    assert eegarchive.read_raw(eeg, picks=np.array(names[1:])).ch_names == names[1:]
+
+
+def test_texts_that_mne_refuses(eeg: Path) -> None:
+    with eegarchive.edit(eeg) as night:
+        night.add_annotations([1.0], [0.5], ["{COLON}"])
+    with pytest.raises(eegarchive.EEGArchiveError, match=r"eeg\.h5: MNE can't have these annotations.*COLON"):
+        eegarchive.read_raw(eeg)
+
+
 def test_bad_signals_and_types_that_were_set(eeg: Path) -> None:
     with eegarchive.edit(eeg) as night:
         first, second = list(night.signals)[:2]
@@ -155,6 +189,13 @@ def test_annotations_of_channels(eeg: Path) -> None:
     assert list(raw.annotations.ch_names) == [(unique.strip(),), (), (unique.strip(),)]
     others = [name for name in raw.ch_names if name != unique.strip()]
     assert list(eegarchive.read_raw(eeg, picks=others).annotations.description) == ["two@@elsewhere"]
+
+
+def test_a_raw_of_a_file_that_was_replaced(eeg: Path, psg: Path) -> None:
+    raw = eegarchive.read_raw(eeg)
+    psg.replace(eeg)
+    with pytest.raises(eegarchive.EEGArchiveError, match=r"eeg\.h5: has no more the samples .* read it anew"):
+        pickle.loads(pickle.dumps(raw)).get_data()
 
 
 def test_in_an_edit_it_is_loaded(eeg: Path) -> None:
@@ -217,3 +258,11 @@ def test_of_several_filters_the_narrowest_band(eeg: Path) -> None:
         night.set_signal(first, prefiltering="HP:90Hz")
     info = eegarchive.read_raw(eeg).info
     assert (info["highpass"], info["lowpass"]) == (0.0, 125.0)  # contradictory, as in MNE
+
+
+def test_resampled_signals_have_no_band_beyond_their_rate(eeg: Path) -> None:
+    with eegarchive.edit(eeg) as night:
+        for name in night.signals:
+            night.set_signal(name, prefiltering="HP:0.1Hz LP:75Hz")
+    info = eegarchive.read_raw(eeg, resample=100).info
+    assert (info["highpass"], info["lowpass"]) == (0.1, 50.0)

@@ -76,8 +76,16 @@ def test_picks_and_what_isnt_there(psg: Path) -> None:
         assert list(archive.to_xarray("eeg")) == ["EEG Fpz-Cz", "EEG Pz-Oz"]
         assert dict(archive.to_xarray("eeg").sizes) == {"time": 30_000}
         assert list(archive.to_xarray(["EEG Pz-Oz", "eeg"])) == ["EEG Pz-Oz", "EEG Fpz-Cz"]
-        with pytest.raises(eegarchive.NotInArchive, match="no signal 'nothing'"):
+        with pytest.raises(eegarchive.NotInArchive, match="no signal or kind of signal 'nothing'"):
             archive.to_xarray("nothing")
+        for picks, words in (([], "no signal is asked for"), ([5], "texts"), (5, "texts")):
+            with pytest.raises(eegarchive.EEGArchiveError, match=words):
+                archive.to_xarray(picks)
+
+
+def test_a_label_of_several_signals_picks_them_all(archives: dict[str, Path]) -> None:
+    with eegarchive.open(archives["edfplusc_duplicate_labels"]) as archive:
+        assert list(archive.to_xarray("EEG F1-Ref")) == ["EEG F1-Ref#1", "EEG F1-Ref#2"]
 
 
 def test_it_shows_its_state_for_ever_and_pickles(psg: Path) -> None:
@@ -98,6 +106,14 @@ def test_it_shows_its_state_for_ever_and_pickles(psg: Path) -> None:
     with eegarchive.open(psg) as archive:
         assert np.array_equal(archive.to_xarray()["EEG Pz-Oz"].values, after)
         assert np.array_equal(archive.freezes["source"].to_xarray()["EEG Pz-Oz"].values, before)
+
+
+def test_a_dataset_of_a_file_that_was_replaced(psg: Path, gaps: Path) -> None:
+    with eegarchive.open(psg) as archive:
+        dataset = pickle.dumps(archive.to_xarray("eeg"))
+    gaps.replace(psg)
+    with pytest.raises(eegarchive.EEGArchiveError, match=r"has no more the samples .* read it anew"):
+        _ = pickle.loads(dataset)["EEG Pz-Oz"].values
 
 
 def test_a_signal_may_be_called_time(psg: Path) -> None:
