@@ -59,8 +59,8 @@ def _check_attributes(windows: WindowSet, path: str, found: Findings) -> None:
         found.error(path, "state isn't a digest", FOREIGN)
     if not MOMENT.fullmatch(str(said["time"])):
         found.error(path, "time isn't a time as 2020-01-31T23:59:59Z", FOREIGN)
-    if not float(said["sampling_rate"]) > 0:
-        found.error(path, "the sampling rate isn't above 0", FOREIGN)
+    if not 0 < float(said["sampling_rate"]) < np.inf:
+        found.error(path, "the sampling rate isn't a number above 0", FOREIGN)
     for key in ("parameters", "versions"):
         if json_object(str(said[key])) is None:
             found.error(path, f"{key} isn't a JSON object", FOREIGN)
@@ -76,6 +76,10 @@ def _check_rows(windows: WindowSet, path: str, found: Findings) -> None:
         found.error(where, "has no rows", FOREIGN)
     if (rows["start"] < 0).any() or (rows["stop"] - rows["start"] != windows.shape[2]).any():
         found.error(where, "a window has another length than its samples", FOREIGN)
+    if not np.isfinite(rows["onset"]).all():
+        found.error(where, "an onset isn't a time", FOREIGN)
+    if columns[-1].type == "u1" and (read_table(dataset, columns)[layout.WINDOW_TARGET] > 1).any():
+        found.error(where, "a target of type u1 isn't 0 or 1", FOREIGN)
     if (np.diff(rows["i"]) <= 0).any() or (np.diff(rows["start"]) < 0).any():
         found.error(where, "its windows aren't in order", FOREIGN)
 

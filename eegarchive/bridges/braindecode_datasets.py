@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import weakref
@@ -15,8 +16,7 @@ from eegarchive.errors import EEGArchiveError, StaleValue
 from eegarchive.interop.mne_raw import source_of
 from eegarchive.windowing import Windows
 from eegarchive.windowing.dataset import MEMORY_BYTES
-from eegarchive.windowing.readers import Readers, Source, StateReader
-from eegarchive.windowing.sets import WindowSet
+from eegarchive.windowing.readers import Readers, SetReader, Source, StateReader
 
 try:
     import mne
@@ -260,9 +260,8 @@ class ArchiveEpochsDataset(WindowsDataset):  # type: ignore[misc]
     def _stored(self) -> Any:
         """All windows as they are stored: items have them as float32."""
         (source,) = self._all._sources
-        with Archive(source.path, source.freeze) as archive, archive._file.reading():
-            found = WindowSet(archive._file, str(source.prepared))
-            return np.stack([found.stored(int(place)) for place in self._places]).astype(np.float64)
+        with contextlib.closing(SetReader(source)) as reader:
+            return np.stack([reader.stored(int(place)) for place in self._places]).astype(np.float64)
 
     def _make_mne_info(self) -> Any:
         return self._info

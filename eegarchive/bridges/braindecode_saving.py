@@ -10,27 +10,24 @@ import json
 import math
 import warnings
 from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive import description, digest, edf, layout, provenance
+from eegarchive import description, edf, layout
 from eegarchive.archive import Archive
 from eegarchive.bridges import braindecode_values as exact
 from eegarchive.conversion import convert
 from eegarchive.edf_layout import header_bytes
 from eegarchive.editing import EditableArchive, edit
-from eegarchive.editing.windows import _link_rows, _Samples
+from eegarchive.editing.windows import BATCH, NewWindows, store_windows
 from eegarchive.errors import EEGArchiveError
 from eegarchive.interop.mne_raw import mne
-from eegarchive.storage import objects
 from eegarchive.storage.codec import CODECS
-from eegarchive.storage.objects import make_rows
-from eegarchive.windowing.dataset import Channels, Part
-from eegarchive.windowing.readers import Source
+from eegarchive.windowing.planning import Plan
 
 #: The freeze, the cache, its variable, and the set of windows that a recording from braindecode has.
 NAME, RECORD = "braindecode", "recording"
@@ -41,8 +38,6 @@ _PLACEHOLDER = "no samples"
 _YEARS = range(1985, 2085)
 #: Characters of JSON in one text of the cache, all ASCII.
 _TEXT_CHARACTERS = 50_000
-#: How many windows are stored at once.
-_BATCH = 64
 #: What MNE's info says of a channel's values that aren't in volts.
 UNIT_POWERS = {-3: "mV", -6: "uV", -9: "nV"}
 
@@ -250,68 +245,43 @@ def _targets(child: Any) -> Any:
 def _add_windows(night: EditableArchive, child: Any) -> None:
     """Store Epochs as a set of windows: float32 if that is exact, float64 else."""
     epochs, order = child.windows, _order(child)
-    starts = child.crop_inds[order, 1].astype(np.int64)
-    rate = float(epochs.info["sfreq"])
-    names = tuple(epochs.ch_names)
-    samples = len(epochs.times)
     if not len(order):
         raise EEGArchiveError(f"{night.path}: a data set without windows can't be stored")
-    first = epochs.get_data(item=[0], verbose="error")
-    is_single = _is_single(epochs)
-    shape = (len(order), first.shape[1], samples)
-    kinds = tuple(epochs.get_channel_types())
-    channels = Channels(names, kinds, ("V",) * len(names), rate, samples)
-    source = Source(night.path, None, night.digest, names, NAME)
-    part = Part(
-        source,
-        channels,
-        np.arange(len(order)),
-        starts,
-        starts / rate,
-        _targets(child)[order],
-        np.arange(len(order)),
-    )
-    sets = objects.create_group(night._edited.h5, layout.WINDOWS)
-    group = objects.create_group(sets, NAME)
-    codec = CODECS["none"]
-    dtype = np.dtype("<f4") if is_single else np.dtype("<f8")
-    dataset = objects.create_array(group, layout.WINDOW_SAMPLES, dtype, shape, codec)
-    stored = _Samples(dataset, codec)
-    for at in range(0, len(order), _BATCH):
-        block = epochs.get_data(item=order[at : at + _BATCH], verbose="error")
-        stored.append([np.ascontiguousarray(window, dtype) for window in block])
-        night._transaction.check()
-    objects.write_attribute(dataset, layout.SAMPLES_DIGEST, stored.digest)
-    _link_rows(group, part)
-    rows = {
-        "name": list(names),
-        "label": list(names),
-        "kind": list(kinds),
-        "units": list(channels.units),
+    starts = child.crop_inds[order, 1].astype(np.int64)
+    rate = float(epochs.info["sfreq"])
+    names = list(epochs.ch_names)
+    dtype = np.dtype("<f4") if _is_single(epochs) else np.dtype("<f8")
+    channels = {
+        "name": names,
+        "label": names,
+        "kind": list(epochs.get_channel_types()),
+        "units": ["V"] * len(names),
         "scale_factor": [1.0] * len(names),
         "add_offset": [0.0] * len(names),
     }
-    table = objects.write_table(group, make_rows(layout.WINDOW_CHANNEL_COLUMNS, rows))
-    objects.link(table, group, layout.WINDOW_CHANNELS)
-    objects.write_attributes(
-        group,
-        {
-            "state": night.digest,
-            "sampling_rate": rate,
-            "parameters": json.dumps({"from": NAME}),
-            "time": provenance.now(),
-            "versions": json.dumps(provenance.versions(), sort_keys=True),
-            layout.CONTENTS_DIGEST: "0" * 64,
-        },
+    new = NewWindows(
+        Plan(np.arange(len(order)), starts, starts / rate, len(epochs.times), rate),
+        _targets(child)[order],
+        channels,
+        dtype,
+        _batches(epochs, order, dtype),
+        {"from": NAME},
     )
-    objects.write_attribute(group, layout.CONTENTS_DIGEST, digest.part_digest(group))
-    night._note("prepare-windows", {"name": NAME, "dtype": dtype.name, "codec": codec.name}, night.digest)
+    codec = CODECS["none"]
+    store_windows(night, NAME, new, codec, {"dtype": dtype.name, "codec": codec.name})
+
+
+def _batches(epochs: Any, order: Any, dtype: np.dtype[Any]) -> Iterator[list[npt.NDArray[Any]]]:
+    """The samples of Epochs, in an order."""
+    for at in range(0, len(order), BATCH):
+        block = epochs.get_data(item=order[at : at + BATCH], verbose="error")
+        yield [np.ascontiguousarray(window, dtype) for window in block]
 
 
 def _is_single(epochs: Any) -> bool:
     """Whether 32-bit floats hold every sample exactly."""
-    for at in range(0, len(epochs), _BATCH):
-        block = epochs.get_data(item=slice(at, at + _BATCH), verbose="error")
+    for at in range(0, len(epochs), BATCH):
+        block = epochs.get_data(item=slice(at, at + BATCH), verbose="error")
         with warnings.catch_warnings(), np.errstate(over="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)
             if not np.array_equal(block.astype(np.float32).astype(np.float64), block, equal_nan=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from eegarchive.archive import open_archive
@@ -93,7 +95,7 @@ def prepare(
     target: str | None,
     annotation_set: str | None,
     with_masked: bool,
-    dtype: str | None,
+    dtype: Literal["float32", "digital"] | None,
     codec: str,
     overwrite: bool,
     timeout: float,
@@ -108,7 +110,7 @@ def prepare(
             target=target,
             annotation_set=annotation_set,
             drop_masked=not with_masked,
-            dtype=dtype,  # type: ignore[arg-type]  # one of the choices
+            dtype=dtype,
             codec=codec,
             overwrite=overwrite,
         )

@@ -118,22 +118,21 @@ class Windows(Sequence[Item]):
         return len(self._numbers)
 
     def __getitem__(self, index: SupportsIndex) -> Item:  # type: ignore[override]  # slices are no items
+        return self._item(self._at(index))
+
+    def __getitems__(self, indices: Iterable[SupportsIndex]) -> list[Item]:
+        """Several windows, in the order asked for; what lies together in the file is read together."""
+        wanted = np.array([self._at(index) for index in indices], np.int64)
+        order = np.lexsort((self._starts[wanted], self._recording[wanted]))
+        found = {k: self._item(int(wanted[k])) for k in order.tolist()}
+        return [found[k] for k in range(len(wanted))]
+
+    def _at(self, index: SupportsIndex) -> int:
         at = operator.index(index)
         at += len(self) if at < 0 else 0
         if not 0 <= at < len(self):
             raise IndexError(f"window {index} of {len(self)}")
-        return self._item(at)
-
-    def __getitems__(self, indices: Sequence[int]) -> list[Item]:
-        """Several windows, in the order asked for; what lies together in the file is read together."""
-        wanted = np.asarray(indices, np.int64)
-        wanted = np.where(wanted < 0, wanted + len(self), wanted)
-        if len(wanted) and (wanted.min() < 0 or wanted.max() >= len(self)):
-            raise IndexError(f"windows {min(indices)} to {max(indices)} of {len(self)}")
-        found: list[Item | None] = [None] * len(wanted)
-        for k in np.lexsort((self._starts[wanted], self._recording[wanted])).tolist():
-            found[k] = self._item(int(wanted[k]))
-        return found  # type: ignore[return-value]  # all were found
+        return at
 
     def _item(self, at: int) -> Item:
         start = int(self._starts[at])
@@ -206,6 +205,7 @@ def windows(
         Archives; `night.h5@N2` is a freeze. Of an open archive, its file and freeze are taken.
     length, step : float
         Seconds that a window lasts, and from one window's start to the next one's; the length if not given.
+        Neither is shorter than a sample.
     picks : str or sequence of str, optional
         Names, labels or kinds ("eeg") of signals; all signals if not given. They must have one sampling rate.
     freeze : str, optional
@@ -215,7 +215,7 @@ def windows(
         R. A mapping of kinds or texts of annotations to values: the value whose annotations cover more than half
         of the window. "epoch:COLUMN": that column of the first epoch that holds the window's middle.
         "description:NAME": a field of the description. A function of :class:`WindowInfo`. Windows that none of
-        this gives a value (an unscored stage, a function's None) are dropped.
+        this gives a value (an unscored stage, a function's None, NaN) are dropped.
     annotation_set : str, optional
         Which annotations to take targets from, where several sets have such.
     drop_masked : bool
@@ -265,6 +265,7 @@ def windows(
         )
     if stale and prepared is None:
         raise EEGArchiveError("stale is for prepared windows")
+    picks = planning.listed_picks(picks)
     parts = []
     for one in several:
         with _opened(one, freeze) as archive:
@@ -295,7 +296,7 @@ def cut(
     archive: Archive,
     length: float,
     step: float,
-    picks: str | Sequence[str] | None,
+    picks: Sequence[str] | None,
     target: Target | None,
     annotation_set: str | None,
     drop_masked: bool,

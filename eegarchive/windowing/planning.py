@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ Integers = npt.NDArray[np.int64]
 #: What sums of decimal times leave of rounding: seconds, and parts of a sample.
 _SAME_TIME = 1e-6
 _ON_SAMPLE = 1e-6
+#: No recording lasts that long: thirty years.
+_MAX_SECONDS = 1e9
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,26 @@ class Plan:
         return Plan(self.numbers[kept], self.starts[kept], self.onsets[kept], self.samples, self.rate)
 
 
-def pick(state: State, picks: str | Sequence[str] | None, where: str) -> list[Signal]:
+def listed_picks(picks: str | Iterable[str] | None) -> list[str] | None:
+    """Names, labels or kinds as a list; None stays None.
+
+    Raises
+    ------
+    EEGArchiveError
+        If one isn't a text.
+    """
+    if picks is None:
+        return None
+    if not isinstance(picks, Iterable) or isinstance(picks, bytes):
+        raise EEGArchiveError(f"picks are names, labels or kinds of signals, not {picks!r}")
+    listed = [picks] if isinstance(picks, str) else list(picks)
+    for one in listed:
+        if not isinstance(one, str):
+            raise EEGArchiveError(f"picks are names, labels or kinds of signals, not {one!r}")
+    return [str(one) for one in listed]
+
+
+def pick(state: State, picks: Sequence[str] | None, where: str) -> list[Signal]:
     """The signals that windows are of: by name, label or kind; all of them if `picks` is None.
 
     Raises
@@ -70,7 +91,7 @@ def pick(state: State, picks: str | Sequence[str] | None, where: str) -> list[Si
         found: dict[str, Signal] = {}
         names = list(state.signals)
         labels = {signal.label.strip() for signal in signals}
-        for wanted in [picks] if isinstance(picks, str) else picks:
+        for wanted in picks:
             if wanted in names or wanted.strip() in labels:
                 chosen = [state.signals[wanted]]  # which says so if several have that label
             else:
@@ -103,9 +124,13 @@ def plan(state: State, rate: float, length: float, step: float) -> Plan:
     `length` has, rounded.
     """
     for what, value in (("length", length), ("step", step)):
-        if not (np.isfinite(value) and value > 0):
+        if not (0 < value < _MAX_SECONDS):
             raise EEGArchiveError(f"the {what} of windows is a time in seconds, not {value!r}")
-    samples = max(1, round(length * rate))
+        if value * rate < 1 - _ON_SAMPLE:
+            raise EEGArchiveError(
+                f"the {what} of windows is {value:g} s, but a sample at {rate:.10g} Hz lasts {1 / rate:g} s"
+            )
+    samples = round(length * rate)
     columns = state.segments.columns()
     edges = first_samples(columns["duration"], rate)
     first, sizes = edges[:-1], np.diff(edges)

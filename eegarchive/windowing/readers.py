@@ -65,9 +65,6 @@ class Reader(Protocol):
     def read(self, row: int, start: int, stop: int) -> Window:
         """One window, which has its own memory."""
 
-    def block_of(self, row: int, start: int) -> int:
-        """Windows of equal numbers are best read one after the other."""
-
     def close(self) -> None:
         """Close the archive."""
 
@@ -108,10 +105,6 @@ class StateReader:
                 parts = self._blocks.read(start, stop)
         return parts
 
-    def block_of(self, row: int, start: int) -> int:
-        """Number of the block that a window begins in."""
-        return start // self._blocks.size
-
     def close(self) -> None:
         """Close the archive."""
         self._archive.close()
@@ -147,6 +140,11 @@ class SetReader:
         self._now = generation, self._file.descriptor() if by_position else None, windows
         return windows
 
+    def stored(self, row: int) -> npt.NDArray[Any]:
+        """One window as it is stored."""
+        with self._file.reading():
+            return self._open().stored(row)
+
     def read(self, row: int, start: int, stop: int) -> Window:
         """One window, without a lock if nobody has changed the file while it was read."""
         assert self._now is not None
@@ -159,10 +157,6 @@ class SetReader:
         with self._file.reading():
             windows = self._open()
             return windows.values(windows.stored(row))
-
-    def block_of(self, row: int, start: int) -> int:
-        """Windows in the order in which they lie in the file."""
-        return row
 
     def close(self) -> None:
         """Close the archive."""
@@ -183,6 +177,15 @@ def check_fresh(windows: WindowSet, archive: Archive, may_be_stale: bool) -> Non
         )
 
 
+@dataclass
+class _Opened:
+    """A reader, how many use it, and whether the last one is to close it."""
+
+    reader: Reader
+    users: int = 0
+    is_dropped: bool = False
+
+
 _all: weakref.WeakSet[Readers] = weakref.WeakSet()
 
 
@@ -198,41 +201,43 @@ class Readers:
     def _begin(self, memory: Memory) -> None:
         self._lock = threading.Lock()
         self._memory = memory
-        self._open: OrderedDict[int, Reader] = OrderedDict()
-        self._users: dict[int, int] = {}
+        self._open: OrderedDict[int, _Opened] = OrderedDict()
 
     @contextlib.contextmanager
     def use(self, number: int) -> Iterator[Reader]:
         """The reader of a source, which isn't closed meanwhile."""
         with self._lock:
-            reader = self._open.get(number)
-            if reader is None:
+            opened = self._open.get(number)
+            if opened is None:
                 self._make_room()
-                source = self._sources[number]
-                reader = (
-                    StateReader(source, self._memory, number)
-                    if source.prepared is None
-                    else SetReader(source)
-                )
-                self._open[number] = reader
+                opened = self._open[number] = _Opened(self._reader(number))
             self._open.move_to_end(number)
-            self._users[number] = self._users.get(number, 0) + 1
+            opened.users += 1
         try:
-            yield reader
+            yield opened.reader
         finally:
             with self._lock:
-                self._users[number] -= 1
+                opened.users -= 1
+                if opened.is_dropped and not opened.users:
+                    opened.reader.close()
+
+    def _reader(self, number: int) -> Reader:
+        source = self._sources[number]
+        return StateReader(source, self._memory, number) if source.prepared is None else SetReader(source)
 
     def _make_room(self) -> None:
-        idle = [number for number in self._open if not self._users.get(number)]
+        idle = [number for number, opened in self._open.items() if not opened.users]
         for number in idle[: max(0, len(self._open) - _MAX_OPEN + 1)]:
-            self._open.pop(number).close()
+            self._open.pop(number).reader.close()
 
     def close(self) -> None:
-        """Close all archives; they are opened again when something is read."""
+        """Close all archives, those in use as soon as they aren't; they are opened again when something is read."""
         with self._lock:
-            for reader in self._open.values():
-                reader.close()
+            for opened in self._open.values():
+                if opened.users:
+                    opened.is_dropped = True
+                else:
+                    opened.reader.close()
             self._open.clear()
             self._memory = Memory(self._limit)
 

@@ -45,7 +45,7 @@ def check_set_name(name: str) -> None:
     ------
     EEGArchiveError
     """
-    if not re.fullmatch(TAG_PATTERN, name):
+    if not re.fullmatch(TAG_PATTERN, name) or name in (".", ".."):
         raise EEGArchiveError(
             f"{name!r} can't be the name of a set of windows: 1 to 64 letters, digits, '.', '_', '-'"
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ Values = npt.NDArray[Any]
 def targets(
     archive: Archive, windows: Plan, target: Target | None, annotation_set: str | None, where: str
 ) -> tuple[Values, npt.NDArray[np.bool_]]:
-    """Value of each window, and which windows have one.
+    """Value of each window, and which windows have one: None and NaN are no values.
 
     Raises
     ------
@@ -58,6 +59,13 @@ def targets(
     EEGArchiveError
         If annotations of several sets fit, or a function gives no number and no text.
     """
+    values, has = _found(archive, windows, target, annotation_set, where)
+    return values, has & ~np.isnan(values) if values.dtype.kind == "f" else has
+
+
+def _found(
+    archive: Archive, windows: Plan, target: Target | None, annotation_set: str | None, where: str
+) -> tuple[Values, npt.NDArray[np.bool_]]:
     every = np.ones(len(windows), bool)
     if annotation_set is not None and not (target == "stage" or isinstance(target, Mapping)):
         raise EEGArchiveError("annotation_set is for a target that is taken from annotations")
@@ -78,9 +86,9 @@ def targets(
         has = np.array([value is not None for value in given], bool)
         values = _array([NO_TARGET if value is None else value for value in given], has, where)
         return values, has
-    if target.startswith(_EPOCH):
+    if isinstance(target, str) and target.startswith(_EPOCH):
         return _of_epochs(archive, windows, target.removeprefix(_EPOCH), where)
-    if target.startswith(_FIELD):
+    if isinstance(target, str) and target.startswith(_FIELD):
         name, fields = target.removeprefix(_FIELD), archive.description
         if name not in fields:
             raise NotInArchive(
@@ -100,6 +108,13 @@ def _annotated(
     archive: Archive, windows: Plan, values: Mapping[str, Any], annotation_set: str | None, where: str
 ) -> tuple[Values, npt.NDArray[np.bool_]]:
     """The value whose annotations cover more than half of a window."""
+    for key, value in values.items():
+        if not isinstance(key, str) or not isinstance(value, Hashable):
+            raise EEGArchiveError(
+                f"{where}: a mapping of annotations has texts for keys and plain values, not {key!r}: {value!r}"
+            )
+    if not values:
+        raise EEGArchiveError(f"{where}: the mapping of annotations is empty")
     columns = archive.annotations.columns()
     kinds, texts, sets = columns["kind"], columns["text"], columns["set"]
     listed = list(dict.fromkeys(values.values()))
@@ -154,7 +169,9 @@ def _array(values: list[Any], real: npt.NDArray[np.bool_], where: str) -> Values
     if types <= {bool} and types:
         return np.array([bool(value) for value in plain], bool)
     if types <= {int}:
-        return np.array(plain, np.int64)
+        with contextlib.suppress(OverflowError):
+            return np.array(plain, np.int64)
+        raise EEGArchiveError(f"{where}: a target is a whole number of more than 64 bits")
     if types <= {int, float}:
         return np.array(plain, np.float64)
     if types == {str}:

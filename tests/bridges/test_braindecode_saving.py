@@ -265,6 +265,21 @@ def test_epochs_are_prepared_windows(tmp_path: Path) -> None:
         assert not len(night.signals)
 
 
+def test_epochs_of_an_archive_that_was_changed_meanwhile(tmp_path: Path) -> None:
+    paths = from_braindecode(events(True, True), tmp_path)
+    found = to_braindecode(paths)
+    with eegarchive.edit(paths[0]) as night:
+        night.remove_windows("braindecode")
+    with eegarchive.edit(paths[1]) as night:
+        night.set_epochs(1)
+    with pytest.raises(eegarchive.NotInArchive):
+        found.datasets[0].windows  # noqa: B018
+    with pytest.raises(eegarchive.StaleValue):
+        found.datasets[1].windows  # noqa: B018
+    with pytest.raises(eegarchive.StaleValue):
+        found.datasets[1][0]
+
+
 def test_what_was_loaded(tmp_path: Path) -> None:
     """Folders of FIF and stores of Zarr; 32-bit samples bit for bit."""
     for name, cut in (("raw", fixed(False, False)), ("epo", fixed(True, True))):

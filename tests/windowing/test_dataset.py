@@ -124,6 +124,9 @@ def test_order_and_indices(scored: Path) -> None:
     dataset[np.int64(3)][0][:] = 0  # memory of its own
     assert dataset[3][0].any()
     assert dataset.__getitems__([]) == []
+    assert [item[2] for item in dataset.__getitems__(np.array([3, 1]))] == [dataset[3][2], dataset[1][2]]
+    with pytest.raises(TypeError):  # not window 0
+        dataset.__getitems__([0.7])  # type: ignore[list-item]
 
 
 def test_transform_and_tables(scored: Path) -> None:
@@ -168,6 +171,24 @@ def test_other_targets(scored: Path) -> None:
     assert len(pickle.loads(pickle.dumps(by_function))) == 20  # the function itself isn't kept
 
 
+@pytest.mark.parametrize("none", [None, float("nan"), np.float32("nan")])
+def test_windows_without_a_value_are_dropped(scored: Path, none: Any) -> None:
+    def target(info: eegarchive.WindowInfo) -> Any:
+        return none if info.i % 3 == 0 else 0.5
+
+    dataset = eegarchive.windows(scored, 10.0, picks="eeg", target=target)
+    assert dataset.metadata["i"].tolist() == [i for i in range(30) if i % 3]
+    assert set(dataset.targets.tolist()) == {0.5}
+
+
+def test_picks_of_any_kind_for_several_archives(scored: Path) -> None:
+    backwards = ["EEG Pz-Oz", "EEG Fpz-Cz"]
+    for picks in (backwards, np.array(backwards), (name for name in backwards)):
+        dataset = eegarchive.windows([scored, scored], picks=picks)  # type: ignore[arg-type]
+        assert dataset.channels == tuple(backwards)
+        assert wrong(dataset, [0, 70, 149], whole(scored, dataset)) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -183,6 +204,13 @@ def test_other_targets(scored: Path) -> None:
         ({"picks": "eeg", "annotation_set": "bob"}, "annotation_set is for"),
         ({"picks": "eeg", "target": lambda info: [1]}, "found list"),
         ({"picks": "eeg", "target": lambda info: "a" if info.i else 1}, "found int, str"),
+        ({"picks": "eeg", "target": lambda info: 2**70}, "more than 64 bits"),
+        ({"picks": "eeg", "target": 3}, "no target 3"),
+        ({"picks": "eeg", "target": {"W": [1]}}, "texts for keys and plain values, not 'W': \\[1\\]"),
+        ({"picks": "eeg", "target": {0: 1}}, "texts for keys and plain values, not 0: 1"),
+        ({"picks": "eeg", "target": {}}, "is empty"),
+        ({"picks": [0]}, "picks are names, labels or kinds of signals, not 0"),
+        ({"picks": 0}, "picks are names, labels or kinds of signals, not 0"),
         ({"picks": "eeg", "freeze": "N2"}, "no freeze 'N2'"),
         ({"prepared": "w"}, "no set of windows 'w'"),
         ({"prepared": "w", "picks": "eeg"}, "can't be given again"),
@@ -277,6 +305,19 @@ def test_threads_share_a_dataset(scored: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda part: wrong(dataset, part.tolist(), truth), parts)) == [0] * 8
     assert len(dataset) > 2900
+
+
+@pytest.mark.parametrize("way", ["cut", "prepared"])
+def test_closing_waits_for_whoever_reads(scored: Path, way: str) -> None:
+    dataset = datasets(scored)[way]
+    truth = whole(scored, dataset)
+    with dataset._readers.use(0) as used:
+        reader: Any = used
+        dataset.close()
+        np.testing.assert_array_equal(reader.read(7, 70, 170), truth[:, 70:170])
+        assert wrong(dataset, [3, 9], truth) == 0  # by a reader of its own
+    assert reader._file.closed
+    assert wrong(dataset, [3, 9], truth) == 0
 
 
 def prepared(path: Path) -> Path:

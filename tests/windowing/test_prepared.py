@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -91,6 +92,22 @@ def test_targets_of_every_type(psg: Path, kind: str) -> None:
     assert equal(cut, eegarchive.windows(psg, prepared="w"))
     assert type(eegarchive.windows(psg, prepared="w")[0][1]) is type(cut[0][1])
     assert errors(psg) == []
+
+
+def test_parameters_are_json_whatever_was_given(psg: Path) -> None:
+    with eegarchive.edit(psg) as night:
+        night.add_annotations([0.0, 30.0], [30.0, 30.0], ["W", "N2"], annotation_set="ann")
+        target = MappingProxyType({"W": np.int64(3), "N2": float("nan")})
+        picks: Any = (name for name in np.array(["eeg"]))
+        assert night.prepare_windows("w", 30.0, picks=picks, target=target) == 1
+    stored = eegarchive.windows(psg, prepared="w")
+    assert stored.targets.tolist() == [3.0]
+    assert errors(psg) == []
+    with h5py.File(psg, "r") as h5:
+        text = h5["windows/w"].attrs["parameters"].decode()
+    told = json.loads(text, parse_constant=pytest.fail)  # NaN isn't JSON
+    assert told["picks"] == ["eeg"]
+    assert told["target"] == {"N2": None, "W": 3}
 
 
 def test_of_an_edit_that_is_under_way(psg: Path) -> None:
@@ -180,6 +197,12 @@ def test_what_fails_leaves_nothing(prepared: Path, monkeypatch: pytest.MonkeyPat
             night.prepare_windows("w4s", picks="eeg")
         with pytest.raises(eegarchive.EEGArchiveError, match="can't be the name"):
             night.prepare_windows("a/b", picks="eeg")
+        for name in (".", ".."):
+            with pytest.raises(eegarchive.EEGArchiveError, match="can't be the name"):
+                night.prepare_windows(name, picks="eeg")
+        for text in ("a\0", "a\ud800"):
+            with pytest.raises(eegarchive.EEGArchiveError, match="a target"):
+                night.prepare_windows("x", picks="eeg", target=lambda info, text=text: text)  # type: ignore[misc]
         with pytest.raises(eegarchive.EEGArchiveError, match="no window of 1000 s"):
             night.prepare_windows("x", 1000.0, picks="eeg")
         with pytest.raises(eegarchive.EEGArchiveError, match="'float32' or 'digital'"):
@@ -189,7 +212,7 @@ def test_what_fails_leaves_nothing(prepared: Path, monkeypatch: pytest.MonkeyPat
         with pytest.raises(eegarchive.NotInArchive, match="there are w4s"):
             night.remove_windows("x")
         with monkeypatch.context() as patch:
-            patch.setattr("eegarchive.editing.windows._link_channels", lambda *_: 1 / 0)
+            patch.setattr("eegarchive.editing.windows._link_table", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 night.prepare_windows("w4s", picks="eog", overwrite=True)
         assert len(night.history) == history
@@ -284,6 +307,17 @@ def replace_rows(**columns: Any) -> Callable[[h5py.Group], None]:
     return spoil
 
 
+def no_boolean(group: h5py.Group) -> None:
+    rows = group["rows"][()]
+    fields = [(name, rows.dtype[name]) for name in rows.dtype.names[:-1]]
+    changed = np.zeros(len(rows), [*fields, ("target", "u1")])
+    for name, _ in fields:
+        changed[name] = rows[name]
+    changed["target"] = 2
+    del group["rows"]
+    objects.link(objects.write_table(group, changed), group, "rows")
+
+
 def fewer_rows(group: h5py.Group) -> None:
     rows = group["rows"][:-1]
     del group["rows"]
@@ -342,6 +376,12 @@ def same_channels(group: h5py.Group) -> None:
         pytest.param(same_channels, "/windows/w4s/channels", False, marks=pytest.mark.clause("W-5")),
         pytest.param(fewer_rows, "/windows/w4s", True, marks=pytest.mark.clause("W-6")),
         pytest.param(replace_rows(stop=5), "/windows/w4s/rows", False, marks=pytest.mark.clause("W-6")),
+        pytest.param(replace_rows(onset=np.nan), "/windows/w4s/rows", False, marks=pytest.mark.clause("W-6")),
+        pytest.param(no_boolean, "/windows/w4s/rows", False, marks=pytest.mark.clause("W-6")),
+        pytest.param(
+            lambda g: objects.write_attribute(g, "sampling_rate", float("inf")),
+            "/windows/w4s", False, marks=pytest.mark.clause("W-2"),
+        ),
         pytest.param(replace_rows(i=5), "/windows/w4s/rows", False, marks=pytest.mark.clause("W-6")),
     ],
 )  # fmt: skip
