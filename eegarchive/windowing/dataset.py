@@ -118,14 +118,15 @@ class Windows(Sequence[Item]):
         return len(self._numbers)
 
     def __getitem__(self, index: SupportsIndex) -> Item:  # type: ignore[override]  # slices are no items
-        return self._item(self._at(index))
+        return self._items([self._at(index)])[0]
 
     def __getitems__(self, indices: Iterable[SupportsIndex]) -> list[Item]:
         """Several windows, in the order asked for; what lies together in the file is read together."""
         wanted = np.array([self._at(index) for index in indices], np.int64)
         order = np.lexsort((self._starts[wanted], self._recording[wanted]))
-        found = {k: self._item(int(wanted[k])) for k in order.tolist()}
-        return [found[k] for k in range(len(wanted))]
+        edges = np.flatnonzero(np.diff(self._recording[wanted[order]])) + 1
+        found = [item for places in np.split(wanted[order], edges) for item in self._items(places.tolist())]
+        return [found[place] for place in np.argsort(order).tolist()]
 
     def _at(self, index: SupportsIndex) -> int:
         at = operator.index(index)
@@ -134,19 +135,24 @@ class Windows(Sequence[Item]):
             raise IndexError(f"window {index} of {len(self)}")
         return at
 
-    def _item(self, at: int) -> Item:
-        start = int(self._starts[at])
-        stop = start + self._samples
-        with self._readers.use(int(self._recording[at])) as reader:
-            samples = reader.read(int(self._rows[at]), start, stop)
-        target = self._targets[at]
-        if isinstance(target, np.generic):
-            target = target.item()
-        given = samples if self.transform is None else self.transform(samples)
-        return given, target, [int(self._numbers[at]), start, stop]
+    def _items(self, places: Sequence[int]) -> list[Item]:
+        """Some windows of one recording."""
+        if not places:
+            return []
+        rows, starts = ([int(numbers[at]) for at in places] for numbers in (self._rows, self._starts))
+        with self._readers.use(int(self._recording[places[0]])) as reader:
+            samples = reader.read(rows, starts, self._samples)
+        found: list[Item] = []
+        for window, at, start in zip(samples, places, starts, strict=True):
+            target = self._targets[at]
+            if isinstance(target, np.generic):
+                target = target.item()
+            given = window if self.transform is None else self.transform(window)
+            found.append((given, target, [int(self._numbers[at]), start, start + self._samples]))
+        return found
 
     def __iter__(self) -> Iterator[Item]:
-        return (self._item(at) for at in range(len(self)))
+        return (self[at] for at in range(len(self)))
 
     @property
     def targets(self) -> Values:

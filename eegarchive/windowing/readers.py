@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,8 +62,8 @@ class Source:
 class Reader(Protocol):
     """Reads windows of one recording."""
 
-    def read(self, row: int, start: int, stop: int) -> Window:
-        """One window, which has its own memory."""
+    def read(self, rows: Sequence[int], starts: Sequence[int], samples: int) -> list[Window]:
+        """Windows of `samples` samples, each with memory of its own."""
 
     def close(self) -> None:
         """Close the archive."""
@@ -92,9 +92,9 @@ class StateReader:
                 "call eegarchive.windows again, or give a freeze"
             )
 
-    def read(self, row: int, start: int, stop: int) -> Window:
-        """One window."""
-        return self._blocks.physical(self.stored(start, stop))
+    def read(self, rows: Sequence[int], starts: Sequence[int], samples: int) -> list[Window]:
+        """Some windows."""
+        return [self._blocks.physical(self.stored(start, start + samples)) for start in starts]
 
     def stored(self, start: int, stop: int) -> list[npt.NDArray[Any]]:
         """Parts of it as stored; what is in memory is of the state, whatever the file has become."""
@@ -145,18 +145,18 @@ class SetReader:
         with self._file.reading():
             return self._open().stored(row)
 
-    def read(self, row: int, start: int, stop: int) -> Window:
-        """One window, without a lock if nobody has changed the file while it was read."""
+    def read(self, rows: Sequence[int], starts: Sequence[int], samples: int) -> list[Window]:
+        """Some windows, without a lock if nobody has changed the file while they were read."""
         assert self._now is not None
         generation, descriptor, windows = self._now
         if descriptor is not None:
             with contextlib.suppress(InvalidArchive, OSError):
-                stored = windows.stored_at(descriptor, row)
-                if self._file.still(generation):
-                    return windows.values(stored)
+                stored = [windows.stored_at(descriptor, row) for row in rows]
+                if self._file.still(generation):  # a look at the disk takes as long as a small window
+                    return list(map(windows.values, stored))
         with self._file.reading():
             windows = self._open()
-            return windows.values(windows.stored(row))
+            return [windows.values(windows.stored(row)) for row in rows]
 
     def close(self) -> None:
         """Close the archive."""

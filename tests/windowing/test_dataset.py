@@ -314,7 +314,7 @@ def test_closing_waits_for_whoever_reads(scored: Path, way: str) -> None:
     with dataset._readers.use(0) as used:
         reader: Any = used
         dataset.close()
-        np.testing.assert_array_equal(reader.read(7, 70, 170), truth[:, 70:170])
+        np.testing.assert_array_equal(reader.read([7], [70], 100)[0], truth[:, 70:170])
         assert wrong(dataset, [3, 9], truth) == 0  # by a reader of its own
     assert reader._file.closed
     assert wrong(dataset, [3, 9], truth) == 0
