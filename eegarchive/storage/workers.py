@@ -40,8 +40,20 @@ def pool() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(num_cores(), thread_name_prefix=_THREAD_NAME)
+            made = ThreadPoolExecutor(num_cores(), thread_name_prefix=_THREAD_NAME)
+            starter = threading.Thread(target=_start_all, args=(made,), daemon=True)
+            starter.start()
+            starter.join()
+            _pool = made
         return _pool
+
+
+def _start_all(made: ThreadPoolExecutor) -> None:
+    """Start a pool's threads, where no Ctrl-C comes: Python waits for ever for one whose start it cut off."""
+    go = threading.Event()
+    for _ in range(num_cores()):
+        made.submit(go.wait)
+    go.set()
 
 
 def spread(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
