@@ -13,6 +13,8 @@ from eegarchive._version import __version__
 if TYPE_CHECKING:
     from eegarchive.accounting import Ledger as Ledger
     from eegarchive.accounting import ledger as ledger
+    from eegarchive.anonymizing import AnonymizeReport as AnonymizeReport
+    from eegarchive.anonymizing import anonymize as anonymize
     from eegarchive.archive import (
         Archive as Archive,
     )
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from eegarchive.cache import Computed as Computed
     from eegarchive.cache import Entry as Entry
     from eegarchive.cache import Stratified as Stratified
+    from eegarchive.check_manifests import check_manifest as check_manifest
     from eegarchive.collecting import CollectReport as CollectReport
     from eegarchive.collecting import collect as collect
     from eegarchive.compaction import (
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
     from eegarchive.conversion import (
         convert as convert,
     )
+    from eegarchive.crates import CrateReport as CrateReport
+    from eegarchive.crates import crate as crate
     from eegarchive.description import Category as Category
     from eegarchive.differences import (
         Difference as Difference,
@@ -77,6 +82,7 @@ if TYPE_CHECKING:
     from eegarchive.errors import (
         InvalidArchive as InvalidArchive,
     )
+    from eegarchive.errors import MissingBase as MissingBase
     from eegarchive.errors import (
         NotInArchive as NotInArchive,
     )
@@ -96,6 +102,13 @@ if TYPE_CHECKING:
     from eegarchive.errors import (
         VerificationFailed as VerificationFailed,
     )
+    from eegarchive.exchange import AttachReport as AttachReport
+    from eegarchive.exchange import DetachReport as DetachReport
+    from eegarchive.exchange import PackReport as PackReport
+    from eegarchive.exchange import attach as attach
+    from eegarchive.exchange import detach as detach
+    from eegarchive.exchange import links_out as links_out
+    from eegarchive.exchange import pack as pack
     from eegarchive.exporting import (
         ExportReport as ExportReport,
     )
@@ -109,7 +122,11 @@ if TYPE_CHECKING:
     from eegarchive.lineage import (
         history as history,
     )
+    from eegarchive.manifests import manifest as manifest
     from eegarchive.plotting import plot as plot
+    from eegarchive.replaying import ReplayReport as ReplayReport
+    from eegarchive.replaying import replay as replay
+    from eegarchive.scrubbing import Anonymization as Anonymization
     from eegarchive.storage.locks import Locked as Locked
     from eegarchive.summary import summarize as summarize
     from eegarchive.verification import verify as verify
@@ -120,6 +137,9 @@ if TYPE_CHECKING:
 #: Where each public name is defined, and under which name if it is another.
 _HOMES = {
     "AddRawReport": "editing",
+    "AttachReport": "exchange",
+    "Anonymization": "scrubbing",
+    "AnonymizeReport": "anonymizing",
     "Archive": "archive",
     "BatchReport": "batch",
     "Cache": "cache",
@@ -129,6 +149,8 @@ _HOMES = {
     "CompactReport": "compaction",
     "Computed": "cache",
     "ConvertReport": "conversion",
+    "CrateReport": "crates",
+    "DetachReport": "exchange",
     "Difference": "differences",
     "EDFError": "errors",
     "EEGArchiveError": "errors",
@@ -139,9 +161,12 @@ _HOMES = {
     "InvalidArchive": "errors",
     "Ledger": "accounting",
     "Locked": "storage.locks",
+    "MissingBase": "errors",
     "NotInArchive": "errors",
     "OddInput": "errors",
     "Operation": "lineage",
+    "ReplayReport": "replaying",
+    "PackReport": "exchange",
     "StaleValue": "errors",
     "Stratified": "cache",
     "TargetExists": "errors",
@@ -151,10 +176,15 @@ _HOMES = {
     "VerificationFailed": "errors",
     "WindowInfo": "windowing",
     "Windows": "windowing",
+    "check_manifest": "check_manifests",
+    "anonymize": "anonymizing",
+    "attach": "exchange",
     "collect": "collecting",
     "compact": "compaction",
     "convert": "conversion",
     "convert_many": "batch",
+    "crate": "crates",
+    "detach": "exchange",
     "diff": "differences",
     "edit": "editing",
     "export": "bridges.export",
@@ -162,10 +192,14 @@ _HOMES = {
     "from_braindecode": "bridges.braindecode",
     "history": "lineage",
     "ledger": "accounting",
+    "links_out": "exchange",
+    "manifest": "manifests",
     "open": "archive:open_archive",
+    "pack": "exchange",
     "plot": "plotting",
     "read_raw": "archive",
     "recode": "compaction",
+    "replay": "replaying",
     "summarize": "summary",
     "to_braindecode": "bridges.braindecode",
     "verify": "verification",
@@ -174,7 +208,10 @@ _HOMES = {
 
 __all__ = [
     "AddRawReport",
+    "Anonymization",
+    "AnonymizeReport",
     "Archive",
+    "AttachReport",
     "BatchReport",
     "Cache",
     "Caches",
@@ -183,6 +220,8 @@ __all__ = [
     "CompactReport",
     "Computed",
     "ConvertReport",
+    "CrateReport",
+    "DetachReport",
     "Difference",
     "EDFError",
     "EEGArchiveError",
@@ -193,9 +232,12 @@ __all__ = [
     "InvalidArchive",
     "Ledger",
     "Locked",
+    "MissingBase",
     "NotInArchive",
     "OddInput",
     "Operation",
+    "PackReport",
+    "ReplayReport",
     "StaleValue",
     "Stratified",
     "TargetExists",
@@ -206,10 +248,15 @@ __all__ = [
     "WindowInfo",
     "Windows",
     "__version__",
+    "anonymize",
+    "attach",
+    "check_manifest",
     "collect",
     "compact",
     "convert",
     "convert_many",
+    "crate",
+    "detach",
     "diff",
     "edit",
     "export",
@@ -217,10 +264,14 @@ __all__ = [
     "from_braindecode",
     "history",
     "ledger",
+    "links_out",
+    "manifest",
     "open",
+    "pack",
     "plot",
     "read_raw",
     "recode",
+    "replay",
     "summarize",
     "to_braindecode",
     "verify",

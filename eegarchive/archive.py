@@ -6,13 +6,17 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from eegarchive.cache import Caches, CacheStore
 from eegarchive.description import Value, decode, is_field
+from eegarchive.detached import DetachedFile, open_attached, open_file
+from eegarchive.errors import MissingBase
 from eegarchive.frames import frame_of
 from eegarchive.layout import (
+    CONTENTS_DIGEST,
     EDF,
     EDF_WARNING_COLUMNS,
     EDF_WARNINGS,
@@ -176,7 +180,10 @@ class CachedState(State):
 
 
 class Freezes(Mapping[str, CachedState]):
-    """The freezes of an archive by tag; each reads like the archive itself."""
+    """The freezes of an archive by tag; each reads like the archive itself.
+
+    One that is attached lies in a file beside the archive, which is opened when the freeze is asked for.
+    """
 
     def __init__(
         self, file: ArchiveFile, store: CacheStore | None = None, history: Callable[[], Table] | None = None
@@ -184,6 +191,7 @@ class Freezes(Mapping[str, CachedState]):
         self._file = file
         self._store = store
         self._history = history
+        self._opened: dict[str, DetachedFile] = {}
 
     def __iter__(self) -> Iterator[str]:
         with self._file.reading():
@@ -197,20 +205,34 @@ class Freezes(Mapping[str, CachedState]):
         return tag in list(self)
 
     def attributes(self) -> dict[str, dict[str, AttributeValue]]:
-        """What each freeze says of itself, by tag: when it was made, the note, its digests."""
+        """What each freeze says of itself, by tag: when it was made, the note, its digests.
+
+        Of an attached one `file` is the file that it lies in; if that is missing, no more is known than its digest.
+        """
+        found: dict[str, dict[str, AttributeValue]] = {}
         with self._file.reading():
-            return {tag: read_attributes(self._file.group(f"{FREEZES}/{tag}")) for tag in self}
+            attached = self._file.attached_freezes()
+            for tag in self:
+                found[tag] = {}
+                if tag in attached:
+                    found[tag] = {"file": attached[tag].file, CONTENTS_DIGEST: attached[tag].contents_digest}
+                with contextlib.suppress(MissingBase):
+                    file = self.file_of(tag)
+                    with file.reading():
+                        found[tag] |= read_attributes(file.group(f"{FREEZES}/{tag}"))
+        return found
 
     def columns(self) -> dict[str, list[Any]]:
         """A table of the freezes, oldest first."""
         made = self._made()
         found = sorted(
             self.attributes().items(),
-            key=lambda freeze: (str(freeze[1].get("created")), made.get(freeze[0], -1), freeze[0]),
+            key=lambda freeze: (str(freeze[1].get("created", "")), made.get(freeze[0], -1), freeze[0]),
         )
         return {
             "tag": [tag for tag, _ in found],
-            **{name: [attributes.get(name) for _, attributes in found] for name in FREEZE_ATTRIBUTES},
+            **{name: [attributes.get(name, "") for _, attributes in found] for name in FREEZE_ATTRIBUTES},
+            "file": [attributes.get("file", "") for _, attributes in found],
         }
 
     def _made(self) -> dict[str, int]:
@@ -220,7 +242,7 @@ class Freezes(Mapping[str, CachedState]):
         pairs = zip(columns.get("operation", ()), columns.get("parameters", ()), strict=True)
         for number, (operation, parameters) in enumerate(pairs):
             if operation == "freeze":
-                with contextlib.suppress(ValueError, TypeError, KeyError):
+                with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
                     found[str(json.loads(parameters)["tag"])] = number
         return found
 
@@ -231,11 +253,37 @@ class Freezes(Mapping[str, CachedState]):
     def __getitem__(self, tag: str) -> CachedState:
         if tag not in self:
             raise no_such_freeze(str(self._file.path), tag, list(self))
-        return CachedState(self._file, f"{FREEZES}/{tag}", self._store)
+        file = self.file_of(tag)
+        return CachedState(file, f"{FREEZES}/{tag}", self._store if file is self._file else None)
+
+    def file_of(self, tag: str) -> ArchiveFile:
+        """The file in which a freeze lies: the archive's, or the one that is attached.
+
+        Raises
+        ------
+        MissingBase
+            If that file isn't there.
+        InvalidArchive
+            If it isn't the freeze that was attached.
+        """
+        with self._file.reading():
+            link = self._file.attached_freezes().get(tag)
+            if link is None:
+                return self._file
+            if tag not in self._opened:
+                self._opened[tag] = open_attached(self._file, tag, link)
+            return self._opened[tag]
+
+    def close(self) -> None:
+        """Close the files of attached freezes."""
+        while self._opened:
+            self._opened.popitem()[1].close()
 
 
 class Archive(CachedState):
     """A session's archive, open for reading: its working state, or the freeze it was opened at.
+
+    A detached freeze reads like an archive that is opened at that freeze.
 
     Opening reads no samples. An archive may be used from several threads and after a fork, and pickles
     as its path; every process has a handle of its own.
@@ -246,36 +294,67 @@ class Archive(CachedState):
         Every freeze by its tag.
     history : Table
         What was done, one row for each operation.
-    warnings : Table
-        What was odd in the source and kept.
+    tag : str or None
+        The freeze that it is opened at.
     """
 
-    def __init__(self, path: str | os.PathLike[str], freeze: str | None = None) -> None:
-        self._open(ArchiveFile(path), freeze)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        freeze: str | None = None,
+        base: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._open(open_file(path, base), freeze)
 
     def _open(self, file: ArchiveFile, freeze: str | None, store: CacheStore | None = None) -> None:
+        self._home = file
+        self.freezes = Freezes(file, store, lambda: self.history)
+        detached = isinstance(file, DetachedFile)
         try:
-            self.freezes = Freezes(file, store, lambda: self.history)
+            if freeze is None and isinstance(file, DetachedFile):
+                freeze = file.tag
             if freeze is not None and freeze not in self.freezes:
                 raise no_such_freeze(str(file.path), freeze, list(self.freezes))
-            super().__init__(file, f"{FREEZES}/{freeze}" if freeze is not None else "", store)
+            where = f"{FREEZES}/{freeze}" if freeze is not None else ""
+            own = file if freeze is None else self.freezes.file_of(freeze)
+            super().__init__(own, where, store if own is file else None)
         except BaseException:
+            self.freezes.close()
             file.close()
             raise
         self.tag = freeze
-        self.history = Table(file, HISTORY, HISTORY_COLUMNS)
-        self.warnings = Table(file, f"{EDF}/{EDF_WARNINGS}", EDF_WARNING_COLUMNS)
+        self.history = Table(file, f"{where}/{HISTORY}" if detached else HISTORY, HISTORY_COLUMNS)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self._file.path, "freeze": self.tag}
+        return {"path": self._home.path, "freeze": self.tag, "base": self.base}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"], state["freeze"])  # type: ignore[misc]
+        self.__init__(state["path"], state["freeze"], state["base"])  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Close the archive."""
+        self.freezes.close()
+        self._home.close()
 
     @property
     def path(self) -> str:
         """Absolute path of the file."""
-        return str(self._file.path)
+        return str(self._home.path)
+
+    @property
+    def base(self) -> Path | None:
+        """Where the base of a detached freeze is; None if it is missing, and for archives."""
+        return self._home.base if isinstance(self._home, DetachedFile) else None
+
+    @property
+    def base_name(self) -> str | None:
+        """What the base of a detached freeze was called; None for archives."""
+        return self._home.base_name if isinstance(self._home, DetachedFile) else None
+
+    @property
+    def warnings(self) -> Table:
+        """What was odd in the source and kept; of a detached freeze its base has it."""
+        return Table(self._home.recording, f"{EDF}/{EDF_WARNINGS}", EDF_WARNING_COLUMNS)
 
     @property
     def provenance(self) -> Provenance:
@@ -283,8 +362,8 @@ class Archive(CachedState):
         return Provenance({key: value for key, value in self._root().items() if not is_field(key)})
 
     def _root(self) -> dict[str, AttributeValue]:
-        with self._file.reading():
-            return read_attributes(self._file.h5)
+        with self._home.reading():
+            return read_attributes(self._home.h5)
 
     @property
     def description(self) -> dict[str, Value]:
@@ -293,9 +372,9 @@ class Archive(CachedState):
 
     @property
     def edf_header(self) -> dict[str, AttributeValue]:
-        """The fields of the source's EDF header, as text without padding."""
-        with self._file.reading():
-            return read_attributes(self._file.group(EDF))
+        """The fields of the source's EDF header, as text without padding; of a detached freeze its base has them."""
+        with self._home.reading():
+            return read_attributes(self._home.recording.group(EDF))
 
     def __enter__(self) -> Archive:
         return self
@@ -310,13 +389,17 @@ class Archive(CachedState):
 
     def __repr__(self) -> str:
         shown = f"@{self.tag}" if self.tag else ""
-        if self._file.closed:
+        if self._home.closed:
             return f"<Archive {self.path}{shown}: closed>"
         return f"<Archive {self.path}{shown}: {len(self.signals)} signals, {self.duration:.10g} s>"
 
 
-def open_archive(path: str | os.PathLike[str], freeze: str | None = None) -> Archive:
-    """Open an archive for reading; no samples are read.
+def open_archive(
+    path: str | os.PathLike[str],
+    freeze: str | None = None,
+    base: str | os.PathLike[str] | None = None,
+) -> Archive:
+    """Open an archive, or a detached freeze, for reading; no samples are read.
 
     Parameters
     ----------
@@ -324,6 +407,9 @@ def open_archive(path: str | os.PathLike[str], freeze: str | None = None) -> Arc
         The archive; `night.h5@N2` means its freeze `N2`, where no file has that whole name.
     freeze : str, optional
         Tag of a freeze to open in place of the working state.
+    base : path-like, optional
+        The base of a detached freeze. If it isn't given it is looked for beside the file; where it is missing,
+        samples can't be read.
 
     Raises
     ------
@@ -333,10 +419,12 @@ def open_archive(path: str | os.PathLike[str], freeze: str | None = None) -> Arc
         If it isn't an archive that this version reads.
     NotInArchive
         If there is no such freeze.
+    MissingBase
+        If the base that is given is the wrong one.
     """
     if freeze is None:
         path, freeze = split_tag(path)
-    return Archive(path, freeze)
+    return Archive(path, freeze, base)
 
 
 def read_raw(

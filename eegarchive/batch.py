@@ -19,11 +19,15 @@ from eegarchive.errors import EEGArchiveError, TargetExists, describe
 from eegarchive.exporting import Progress
 from eegarchive.layout import SUFFIX
 from eegarchive.lineage import operations
+from eegarchive.scrubbing import Anonymization, Review, scrubbed_edf
 from eegarchive.storage import seal
 from eegarchive.storage.workers import limit_cores, num_cores
 
 #: What is taken from a folder; files named one by one may have any suffix.
 SUFFIXES = (".edf", ".bdf", ".rec")
+#: What archives are called: never an input, often a forgotten -o.
+_ARCHIVES = (SUFFIX, ".hdf5")
+_READ_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,21 @@ def plan(
     Raises
     ------
     EEGArchiveError
-        If an input doesn't exist, a folder has no recordings, or two sources would get one target.
+        If an input doesn't exist, or is named like an archive, a folder has no recordings, or two sources would get
+        one target.
     """
     out = None if output is None else Path(output)
     paths = [Path(path) for path in inputs]
+    for path in paths:
+        if path.suffix.lower() in _ARCHIVES and not path.is_dir():
+            raise EEGArchiveError(
+                f"{path}: is named like an archive, not like a recording; name the archive to write as output (-o)"
+            )
     if (
         out is not None
         and len(paths) == 1
         and not paths[0].is_dir()
-        and out.suffix.lower() in (SUFFIX, ".hdf5")
+        and out.suffix.lower() in _ARCHIVES
         and not out.is_dir()
     ):
         return [(paths[0], out)]
@@ -114,6 +124,7 @@ def convert_many(
     description: Mapping[str, Any] | None = None,
     bids: bool = True,
     annotations: str | os.PathLike[str] | None = None,
+    anonymize: Anonymization | None = None,
     progress: Progress | None = None,
     finished: Callable[[Outcome], None] | None = None,
 ) -> BatchReport:
@@ -132,6 +143,8 @@ def convert_many(
         As for :func:`eegarchive.convert`.
     annotations : path-like, optional
         As for :func:`eegarchive.convert`; for one recording.
+    anonymize : Anonymization, optional
+        As for :func:`eegarchive.convert`. A target is skipped if it is the recording anonymized in this way.
     progress : callable, optional
         Called with the bytes done since the last call; see :func:`total_bytes`.
     finished : callable, optional
@@ -156,6 +169,7 @@ def convert_many(
         "description": dict(description or {}),
         "bids": bids,
         "annotations": None if annotations is None else Path(annotations),
+        "anonymize": anonymize,
     }
     outcomes: dict[Path, Outcome] = {}
 
@@ -245,7 +259,7 @@ def _convert_one(source: Path, target: Path, options: dict[str, Any], progress: 
 
     try:
         if not options["overwrite"] and os.path.lexists(target):
-            if is_archive_of(target, source):
+            if is_archive_of(target, source, options["anonymize"]):
                 _refuse_without(options["annotations"], target)
                 return Outcome(source, target, "skipped")
             raise TargetExists(
@@ -274,16 +288,20 @@ def _refuse_without(annotations: Path | None, target: Path) -> None:
         )
 
 
-def is_archive_of(target: Path, source: Path) -> bool:
+def is_archive_of(target: Path, source: Path, anonymize: Anonymization | None = None) -> bool:
     """Whether `target` is whole (by its seal) and was made from `source` as it is now.
 
     The source counts as unchanged if its name and size are the recorded ones and it is older than the
-    archive; a younger one is read and its digest compared.
+    archive; a younger one is read and its digest compared. One that is to be anonymized is scrubbed and compared,
+    since its archive knows nothing of it.
     """
     try:
         before, after = source.stat(), target.stat()
         with Archive(target) as archive:
             provenance = archive.provenance
+        if anonymize is not None:
+            found = _scrubbed_sha256(source, anonymize)
+            return found == provenance.get("source_sha256") and seal.is_intact(target) is True
         same = (
             provenance.get("source_name") == source.name and provenance.get("source_size") == before.st_size
         )
@@ -293,3 +311,12 @@ def is_archive_of(target: Path, source: Path) -> bool:
         return same and seal.is_intact(target) is True
     except (EEGArchiveError, OSError):
         return False
+
+
+def _scrubbed_sha256(source: Path, options: Anonymization) -> str:
+    digest = hashlib.sha256()
+    with open(source, "rb", buffering=0) as file:
+        stream = scrubbed_edf(file, str(source), options, Review())
+        while block := stream.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -40,6 +40,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
 )
 _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS)
 OTHER_KIND = "misc"
+#: All there are.
+KINDS = frozenset([OTHER_KIND, *(kind for kind, _ in _KINDS)])
 
 
 def kind_of(label: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import sys
 from dataclasses import asdict
@@ -21,29 +22,45 @@ import numpy as np
 
 from eegarchive import digest, layout
 from eegarchive.check_cache import check_caches
+from eegarchive.check_links import SignalsCheck, check_attached, outside_paths, virtual_base
 from eegarchive.check_windows import check_windows
 from eegarchive.description import decode
+from eegarchive.detached import DetachedFile, open_file
 from eegarchive.exporting import rebuilt_sha256
-from eegarchive.findings import FOREIGN, Findings, Progress, Report
+from eegarchive.findings import FOREIGN, Finding, Findings, Progress, Report
 from eegarchive.state import State, Table, pieces_by_signal
-from eegarchive.storage import guard, virtual
+from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import AttributeValue, read_attributes, read_table
-from eegarchive.storage.samples import Piece, StoredSamples, check_pieces
+from eegarchive.storage.samples import Piece, StoredSamples
 from eegarchive.storage.workers import spread
 
 _BLOCK_SAMPLES = 2**20
 _MEMORY_LIMIT = 8 * 2**30
+#: For a file that may mean harm, beside what the program itself takes.
+_STRICT_MEMORY_LIMIT = 2**30
 
-#: The argument of a check whose caller has the file locked.
-NO_LOCK = "--no-lock"
+#: Arguments: that the caller has the file locked, which base a detached freeze has, and not to read all of that.
+_NO_LOCK, _BASE, _SECONDS = "--no-lock", "--base=", "--seconds="
+#: That the caller has only read the base, whose samples needn't be hashed again.
+_TRUST_BASE = "--trust-base"
 
 
 class Checker:
-    """One check of one archive."""
+    """One check of one archive, or of one detached freeze."""
 
-    def __init__(self, path: Path, report: Report, progress: Progress, locking: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        report: Report,
+        progress: Progress,
+        locking: bool = True,
+        base: str | None = None,
+        trust_base: bool = False,
+    ) -> None:
         self._path = path
+        self._trust_base = trust_base
+        self._base = base
         self._locking = locking
         self._progress = progress
         self._found = found = Findings(report, progress)
@@ -53,7 +70,7 @@ class Checker:
         """Check everything; what is wrong goes to the report."""
         file = None
         with self._looking_at("/"):
-            file = ArchiveFile(self._path, self._locking)
+            file = open_file(self._path, self._base, self._locking)
         if file is None:
             return
         with contextlib.closing(file), file.reading():
@@ -62,10 +79,16 @@ class Checker:
             if self._found.errors:
                 return  # what follows would follow links and read sizes that can't be trusted
             self._check_data(file)
-            self._check_states(file)
-            check_caches(file, self._found)
-            check_windows(file, self._found, self._progress)
-            self._check_edf(file)
+            if isinstance(file, DetachedFile):
+                self._check_base(file)
+            if not isinstance(file, DetachedFile) or file.base is not None:
+                self._check_states(file)
+                check_caches(file, self._found)
+            self._check_contents_digests(file)
+            if not isinstance(file, DetachedFile):
+                check_attached(file, self._found)
+                check_windows(file, self._found, self._progress)
+                self._check_edf(file)
             with self._looking_at("/"):
                 decode(read_attributes(file.h5))  # raises
             with self._looking_at("/"):
@@ -76,7 +99,7 @@ class Checker:
     def _check_structure(self, file: ArchiveFile) -> None:
         """Links, types, storage and attributes of every object, without reading data."""
         seen: set[int] = set()
-        for path, found in guard.walk(file.h5):
+        for path, found in guard.walk(file.h5, leave_out=outside_paths(file)):
             self._progress(path)
             address = guard.address(found)
             if address in seen:
@@ -84,9 +107,23 @@ class Checker:
             seen.add(address)
             with self._looking_at(path):
                 if isinstance(found, h5py.Dataset):
-                    guard.check_dataset(found)
+                    guard.check_dataset(found, virtual_base(file, path))
                 read_attributes(found)
         self._check_attributes("/", read_attributes(file.h5), layout.ROOT_ATTRIBUTES)
+        if isinstance(file, DetachedFile):
+            self._check_attributes("/", read_attributes(file.h5), layout.DETACHED_ATTRIBUTES)
+            self._check_members(file.h5, {layout.DATA, layout.FREEZES})
+            if layout.HISTORY not in guard.names(file.group(f"{layout.FREEZES}/{file.tag}")):
+                self._error(f"/{layout.FREEZES}/{file.tag}", f"{layout.HISTORY!r} is missing")
+        else:
+            self._check_root(file)
+        freezes = guard.group_at(file.h5, layout.FREEZES)
+        if not isinstance(file, DetachedFile) and layout.SOURCE_FREEZE not in guard.names(freezes):
+            self._error(f"/{layout.FREEZES}", f"the freeze {layout.SOURCE_FREEZE!r} is missing")
+        self._check_freezes(file, freezes)
+        self._check_tables(file)
+
+    def _check_root(self, file: ArchiveFile) -> None:
         known = {
             *layout.STATE_TABLES,
             layout.SIGNALS,
@@ -104,23 +141,33 @@ class Checker:
             layout.EDF_WARNINGS,
         }
         self._check_members(guard.group_at(file.h5, layout.EDF), edf)
-        freezes = guard.group_at(file.h5, layout.FREEZES)
+
+    def _check_freezes(self, file: ArchiveFile, freezes: h5py.Group) -> None:
         for tag in guard.names(freezes):
             if not re.fullmatch(layout.TAG_PATTERN, tag):
                 self._error(
                     f"/{layout.FREEZES}/{tag}", "isn't a tag: 1 to 64 letters, digits, '.', '_', '-'", FOREIGN
                 )
+        for tag in file.own_freezes():
             group = guard.group_at(freezes, tag)
-            self._check_members(group, {*layout.STATE_TABLES, layout.SIGNALS}, {layout.CACHE})
+            optional = {layout.CACHE, layout.HISTORY}
+            self._check_members(group, {*layout.STATE_TABLES, layout.SIGNALS}, optional)
             self._check_attributes(group.name, read_attributes(group), layout.FREEZE_ATTRIBUTES)
-        if layout.SOURCE_FREEZE not in guard.names(freezes):
-            self._error(f"/{layout.FREEZES}", f"the freeze {layout.SOURCE_FREEZE!r} is missing")
-        for path, columns in layout.TABLES.items():
-            states = ["", *(f"{layout.FREEZES}/{tag}/" for tag in guard.names(freezes))]
-            for prefix in states if path in layout.STATE_TABLES else [""]:
-                with self._looking_at(f"/{prefix}{path}"):
-                    parent, _, name = f"{prefix}{path}".rpartition("/")
-                    self._check_widths(file.dataset(parent, name), columns)
+
+    def _check_tables(self, file: ArchiveFile) -> None:
+        """Every table has its columns, as wide as they need be."""
+        paths = {
+            f"{state}/{name}".lstrip("/"): name for state in file.states() for name in layout.STATE_TABLES
+        }
+        for tag in file.own_freezes():
+            if layout.HISTORY in guard.names(file.group(f"{layout.FREEZES}/{tag}")):
+                paths[f"{layout.FREEZES}/{tag}/{layout.HISTORY}"] = layout.HISTORY
+        if not isinstance(file, DetachedFile):
+            paths |= {name: name for name in layout.TABLES}
+        for path, name in paths.items():
+            with self._looking_at(f"/{path}"):
+                parent, _, own = path.rpartition("/")
+                self._check_widths(file.dataset(parent, own), layout.TABLES[name])
 
     def _check_members(self, group: h5py.Group, known: set[str], optional: set[str] | None = None) -> None:
         found = set(guard.names(group))
@@ -182,19 +229,44 @@ class Checker:
     # -- states ---------------------------------------------------------------------------------
 
     def _check_states(self, file: ArchiveFile) -> None:
-        tags = guard.names(guard.group_at(file.h5, layout.FREEZES))
-        for prefix in ("", *(f"{layout.FREEZES}/{tag}" for tag in tags)):
+        signals = SignalsCheck(file, self._found, self._progress)
+        for prefix in file.states():
             with self._looking_at(f"/{prefix}"):
-                self._check_state(file, prefix)
-            if prefix:
-                with self._looking_at(f"/{prefix}"):
-                    group = file.group(prefix)
-                    if digest.contents_digest(group) != read_attributes(group)[layout.CONTENTS_DIGEST]:
-                        self._error(
-                            f"/{prefix}", f"what it holds isn't what its {layout.CONTENTS_DIGEST} says"
-                        )
+                self._check_state(file, prefix, signals)
 
-    def _check_state(self, file: ArchiveFile, prefix: str) -> None:
+    def _check_contents_digests(self, file: ArchiveFile) -> None:
+        """What a freeze has beside its state is what its digest says; so is its own history."""
+        for tag in file.own_freezes():
+            path = f"{layout.FREEZES}/{tag}"
+            with self._looking_at(f"/{path}"):
+                group = file.group(path)
+                stated = read_attributes(group)
+                if digest.contents_digest(group) != stated[layout.CONTENTS_DIGEST]:
+                    self._error(f"/{path}", f"what it holds isn't what its {layout.CONTENTS_DIGEST} says")
+                if layout.HISTORY in guard.names(group):
+                    self._check_history(file, f"{path}/{layout.HISTORY}", stated[layout.STATE_DIGEST])
+
+    def _check_history(self, file: ArchiveFile, path: str, state: AttributeValue) -> None:
+        """A history leads to a state."""
+        history = Table(file, path, layout.HISTORY_COLUMNS)["digest_after"]
+        if not len(history) or history[-1] != state:
+            what = "the working state" if path == layout.HISTORY else "the freeze's state"
+            self._error(f"/{path}", f"its last row doesn't lead to {what}")
+
+    def _check_base(self, file: DetachedFile) -> None:
+        """The samples that the base has to have are what their names say (spec X-7)."""
+        path = f"/{layout.FREEZES}/{file.tag}/{layout.PIECES}"
+        with self._looking_at(path):
+            base = file.recording
+            for name in sorted(file.needed):
+                stored = file.stored(name)
+                stated = read_attributes(stored.dataset).get(layout.SAMPLES_DIGEST)
+                if not self._trust_base and self._hash(stored) != stated:
+                    self._error(
+                        path, f"{base.path.name}, its base: the samples of /{layout.DATA}/{name} are damaged"
+                    )
+
+    def _check_state(self, file: ArchiveFile, prefix: str, signals: SignalsCheck) -> None:
         """What is shown is what the pieces table says, and both are what the digest says."""
         below = f"{prefix}/" if prefix else ""
         group = file.group(f"{below}{layout.SIGNALS}")
@@ -206,10 +278,10 @@ class Checker:
         described = []
         for name, parts in pieces.items():
             with self._looking_at(f"{group.name}/{name}"):
-                shown = guard.dataset_at(group, name, may_be_virtual=True)
+                shown = file.shown(f"{below}{layout.SIGNALS}", name, parts[0].data)
                 attributes = read_attributes(shown)
-                self._check_attributes(str(shown.name), attributes, layout.SIGNAL_ATTRIBUTES)
-                self._check_rendering(file, shown, parts)
+                self._check_attributes(f"{group.name}/{name}", attributes, layout.SIGNAL_ATTRIBUTES)
+                signals.check(group, name, shown, parts)
                 if digest.normalised(parts) != parts:
                     self._error(
                         f"/{below}{layout.PIECES}",
@@ -230,27 +302,6 @@ class Checker:
         found = digest.state_digest(described, tables)
         if found != state.digest:
             self._error(f"/{prefix}", "the state isn't what its digest says")
-
-    def _check_rendering(self, file: ArchiveFile, shown: h5py.Dataset, parts: list[Piece]) -> None:
-        """The link or virtual dataset that other tools see shows what the pieces say (spec P-5, P-6)."""
-        data = guard.group_at(file.h5, layout.DATA)
-        check_pieces(parts, file.stored, shown.dtype, str(shown.name))
-        if not shown.is_virtual:
-            whole = len(parts) == 1 and guard.address(guard.member(data, parts[0].data)) == guard.address(
-                shown
-            )
-            if not whole or (parts[0].start, parts[0].stop) != (0, shown.shape[0]):
-                self._error(str(shown.name), "isn't the stored data that the pieces table names", FOREIGN)
-            return
-        expected = virtual.expected_mapping(parts)
-        if virtual.mapping(shown) != expected or shown.shape != (sum(map(len, parts)),):
-            self._error(
-                str(shown.name),
-                "the virtual dataset shows something else than the pieces table says",
-                FOREIGN,
-            )
-        if not virtual.has_conspicuous_fill(shown):
-            self._error(str(shown.name), "the virtual dataset's fill value could pass for a sample", FOREIGN)
 
     def _check_lengths(
         self, state: State, described: list[tuple[str, dict[str, AttributeValue], list[Piece]]]
@@ -285,22 +336,60 @@ class Checker:
 
     def _check_totals(self, file: ArchiveFile) -> None:
         root = read_attributes(file.h5)
-        source = read_attributes(file.group(f"{layout.FREEZES}/{layout.SOURCE_FREEZE}"))
-        if source.get(layout.STATE_DIGEST) != root["source_digest"]:
-            self._error("/", "source_digest isn't the digest of the freeze `source`")
-        history = Table(file, layout.HISTORY, layout.HISTORY_COLUMNS)["digest_after"]
-        if not len(history) or history[-1] != root[layout.STATE_DIGEST]:
-            self._error(f"/{layout.HISTORY}", "its last row doesn't lead to the working state")
+        if isinstance(file, DetachedFile):
+            own = read_attributes(file.group(f"{layout.FREEZES}/{file.tag}"))
+            if own.get(layout.STATE_DIGEST) != root[layout.STATE_DIGEST]:
+                self._error("/", f"its digest isn't that of the freeze {file.tag!r}")
+        else:
+            source = read_attributes(file.group(f"{layout.FREEZES}/{layout.SOURCE_FREEZE}"))
+            if source.get(layout.STATE_DIGEST) != root["source_digest"]:
+                self._error("/", "source_digest isn't the digest of the freeze `source`")
+            self._check_history(file, layout.HISTORY, root[layout.STATE_DIGEST])
         if digest.archive_digest(file.h5) != root[layout.ARCHIVE_DIGEST]:
-            self._error("/", f"what the archive holds isn't what its {layout.ARCHIVE_DIGEST} says")
+            self._error("/", f"what it holds isn't what its {layout.ARCHIVE_DIGEST} says")
 
 
-def main(path: str, locking: bool = True) -> None:
-    """Check one file, which its caller has locked if `locking` is off; write JSON lines to standard output."""
+def arguments(
+    path: Path,
+    locking: bool,
+    base: str | os.PathLike[str] | None,
+    seconds: int | None = None,
+    trust_base: bool = False,
+) -> list[str]:
+    """What the child process is called with."""
+    given = [] if base is None else [f"{_BASE}{os.fspath(base)}"]
+    limits = [] if seconds is None else [f"{_SECONDS}{seconds}"]
+    limits += [_TRUST_BASE] if trust_base else []
+    return [str(path), *([] if locking else [_NO_LOCK]), *given, *limits]
+
+
+def _limit(seconds: int | None) -> None:
+    """Bound memory, and if `seconds` are given, be stricter: 1 GiB more, that much time, no writing."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, resource.RLIM_INFINITY))
+        if seconds is None:
+            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, resource.RLIM_INFINITY))
+            return
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        own = 3 * 2**30  # where the system doesn't tell: libraries alone map a gigabyte
+        with contextlib.suppress(OSError):
+            own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        limit = own + _STRICT_MEMORY_LIMIT
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def main(
+    path: str,
+    locking: bool = True,
+    base: str | None = None,
+    seconds: int | None = None,
+    trust_base: bool = False,
+) -> None:
+    """Check one file, which its caller has locked if `locking` is off; write JSON lines to standard output."""
+    _limit(seconds)
 
     def say(what: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(what) + "\n")
@@ -309,9 +398,20 @@ def main(path: str, locking: bool = True) -> None:
     def progress(what: str | int) -> None:
         say({"at": what} if isinstance(what, str) else {"bytes": what})
 
-    Checker(Path(path), lambda finding: say({"finding": asdict(finding)}), progress, locking).run()
+    def report(finding: Finding) -> None:
+        say({"finding": asdict(finding)})
+
+    Checker(Path(path), report, progress, locking, base, trust_base).run()
     say({"done": True})
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], NO_LOCK not in sys.argv[2:])
+    given = [argument.removeprefix(_BASE) for argument in sys.argv[2:] if argument.startswith(_BASE)]
+    allowed = [argument.removeprefix(_SECONDS) for argument in sys.argv[2:] if argument.startswith(_SECONDS)]
+    main(
+        sys.argv[1],
+        _NO_LOCK not in sys.argv[2:],
+        given[0] if given else None,
+        int(allowed[0]) if allowed else None,
+        _TRUST_BASE in sys.argv[2:],
+    )

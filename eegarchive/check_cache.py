@@ -29,8 +29,7 @@ _COMPUTED = {"variable": str, "strata": dict, "packages": dict}
 
 def check_caches(file: ArchiveFile, found: Findings) -> None:
     """Check every cache of the working state and of freezes; what several of them share is read once."""
-    tags = guard.names(guard.group_at(file.h5, layout.FREEZES))
-    states = _States(file, ["", *(f"{layout.FREEZES}/{tag}" for tag in tags)])
+    states = _States(file, file.states())
     seen: set[tuple[Any, ...]] = set()
     for prefix in states.prefixes:
         above = f"/{prefix}/{layout.CACHE}" if prefix else f"/{layout.CACHE}"

@@ -14,16 +14,24 @@ from typing import Any, NoReturn
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5d, h5p, h5s
 
 from eegarchive import digest
+from eegarchive.detached import needed_by_attached
 from eegarchive.errors import EEGArchiveError, InvalidArchive, VerificationFailed
 from eegarchive.exporting import Progress
-from eegarchive.layout import ARCHIVE_DIGEST, DATA, SAMPLES_DIGEST
-from eegarchive.storage import guard, locks, objects, seal, virtual
-from eegarchive.storage.codec import CODECS, Codec, codec_of
+from eegarchive.layout import (
+    ARCHIVE_DIGEST,
+    DATA,
+    FREEZES,
+    PIECES,
+    SAMPLES_DIGEST,
+    SIGNALS,
+    STATE_TABLES,
+)
+from eegarchive.state import Table, pieces_by_signal
+from eegarchive.storage import copying, guard, locks, objects, seal, virtual
+from eegarchive.storage.codec import CODECS, Codec
 from eegarchive.storage.container import ArchiveFile
-from eegarchive.storage.damage import finds_damage
 from eegarchive.storage.files import drop_from_memory, named_failures, new_file
 from eegarchive.storage.locks import EDIT_WAIT_SECONDS
 from eegarchive.storage.objects import read_attribute, read_attributes
@@ -107,13 +115,13 @@ def compact(
         with new_file(path, overwrite=True) as temporary:
             shutil.copymode(path, temporary)
             with contextlib.closing(ArchiveFile(path)) as file, file.reading():
-                _check_archive_digest(file)
+                check_archive_digest(file)
                 with named_failures(path), h5py.File(objects.create_file(temporary)) as h5:
-                    left_out = _Copy(file, h5, CODECS[codec] if codec else None, progress).run()
+                    left_out = Copy(file, h5, CODECS[codec] if codec else None, progress).run()
                 drop_from_memory(temporary)
                 sealing = pool().submit(seal.compute, temporary, temporary.stat().st_size)
                 with contextlib.closing(ArchiveFile(temporary, locking=False)) as written, written.reading():
-                    _compare(file.h5, written.h5, path, left_out)
+                    _compare(file, written, path, left_out)
             _check_new(temporary, path, progress)
             seal.append(temporary, sealing.result())
             after = temporary.stat().st_size
@@ -140,16 +148,25 @@ def bytes_to_compact(path: str | os.PathLike[str]) -> int:
     return os.path.getsize(path) + bytes_to_check(path)
 
 
+def _attached_paths(path: Path) -> set[str]:
+    """Where an archive has attached freezes: whether their files are there doesn't matter to its own."""
+    try:
+        with contextlib.closing(ArchiveFile(path, locking=False)) as file, file.reading():
+            return {f"/{FREEZES}/{tag}" for tag in file.attached_freezes()}
+    except EEGArchiveError:  # a damaged one
+        return set()
+
+
 def _refuse_damaged(path: Path, progress: Progress | None) -> None:
     """Let through what has no right seal only if all its contents are what their digests say."""
     for finding in check_contents(path, progress):
-        if finding.severity == "error":
+        if finding.severity == "error" and finding.path not in _attached_paths(path):
             raise InvalidArchive(
                 f"{path}: {finding.path}: {finding.message}; {finding.advice}. It was left as it is"
             )
 
 
-def _check_archive_digest(file: ArchiveFile) -> None:
+def check_archive_digest(file: ArchiveFile) -> None:
     """Make sure that nothing is wrong already which a new digest would hide."""
     if digest.archive_digest(file.h5) != read_attribute(file.h5, ARCHIVE_DIGEST):
         raise InvalidArchive(
@@ -159,8 +176,9 @@ def _check_archive_digest(file: ArchiveFile) -> None:
 
 
 def _check_new(temporary: Path, path: Path, progress: Progress | None) -> None:
+    attached = _attached_paths(temporary)
     for finding in check_contents(temporary, progress, locking=False):
-        if finding.severity == "error":
+        if finding.severity == "error" and finding.path not in attached:
             raise VerificationFailed(
                 f"{path}: in the rewritten file, {finding.path}: {finding.message}; it was removed and the archive "
                 "left as it is. Run `eegarchive verify`"
@@ -180,7 +198,7 @@ def _wait_for_readers(path: Path, descriptor: int, before: os.stat_result, timeo
         raise EEGArchiveError(f"{path}: was changed by another program meanwhile; nothing was done")
 
 
-class _Copy:
+class Copy:
     """One rewrite: each object once, under the names it has."""
 
     def __init__(
@@ -197,14 +215,19 @@ class _Copy:
         """Copy everything; the names in /data that were left out."""
         old = self._old.h5
         data = guard.group_at(old, DATA)
-        used = _used_data(old)
+        used = _used_data(self._old)
+        attached = self._old.attached_freezes()
+        outside = {f"/{FREEZES}/{tag}" for tag in attached}
         self._put(f"/{DATA}", data)
         for name in guard.names(data):
+            stored = guard.dataset_at(data, name)
             if name in used:
-                self._put(f"/{DATA}/{name}", guard.dataset_at(data, name))
-        for path, found in guard.walk(old):
+                self._put(f"/{DATA}/{name}", stored)
+        for path, found in guard.walk(old, leave_out=outside):
             if path != f"/{DATA}" and not path.startswith(f"/{DATA}/"):
                 self._put(path, found)
+        for tag, link in attached.items():
+            objects.link_outside(self._groups[f"/{FREEZES}"], tag, link.file, f"/{FREEZES}/{tag}")
         objects.write_attributes(self._new, read_attributes(old))
         objects.write_attribute(self._new, ARCHIVE_DIGEST, digest.archive_digest(self._new))
         return tuple(name for name in guard.names(data) if name not in used)
@@ -221,44 +244,19 @@ class _Copy:
             objects.link(self._new[self._paths[address]], parent, name)
             return
         self._paths[address] = path
-        if self._codec is not None and above == f"/{DATA}":
+        if self._codec is not None and _is_sampled(above) and not found.is_virtual:
             self._recode(parent, name, found, self._codec)
         else:
-            self._copy(parent, name, found)
+            copying.copy_dataset(found, parent, name, self._report)
 
-    def _copy(self, parent: h5py.Group, name: str, found: h5py.Dataset) -> None:
-        """Copy a dataset with its chunks as they are stored; of a virtual one, what it shows."""
-        creation = found.id.get_create_plist()
-        creation.set_obj_track_times(False)
-        if found.chunks is not None:
-            codec = codec_of(creation, str(found.name))
-            for number in codec.filters:  # bitshuffle would take its own options for a caller's
-                creation.remove_filter(number)
-            codec.add_filters(creation)
-        access = h5p.create(h5p.DATASET_ACCESS)
-        access.set_chunk_cache(1, 0, 0.0)  # chunks are written once and whole
-        space = h5s.create_simple(found.shape) if found.shape else h5s.create(h5s.SCALAR)
-        kind = found.id.get_type().copy()
-        made = h5d.create(parent.id, name.encode("utf-8"), kind, space, dcpl=creation, dapl=access)
-        objects.write_attributes(h5py.Dataset(made), read_attributes(found))
-        if found.chunks is not None:
-            for place in _places(found):
-                mask, raw = _chunk(found, place)
-                made.write_direct_chunk(place, raw, mask)
-                self._report(len(raw))
-        elif not found.is_virtual:
-            values = _values(found)
-            if values.size:
-                h5py.Dataset(made).write_direct(values)
-
-    def _recode(self, data: h5py.Group, name: str, found: h5py.Dataset, codec: Codec) -> None:
-        """Encode a stored signal anew."""
+    def _recode(self, parent: h5py.Group, name: str, found: h5py.Dataset, codec: Codec) -> None:
+        """Encode the samples of a signal anew."""
         stored = StoredSamples(found)
         attributes = read_attributes(found)
         stated = attributes.pop(SAMPLES_DIGEST, None)
         chunk = max(1, codec.chunk_bytes // stored.dtype.itemsize)
         writer = ChunkWriter(
-            data, name, stored.dtype, stored.length, chunk, codec, attributes, SAMPLES_DIGEST
+            parent, name, stored.dtype, stored.length, chunk, codec, attributes, SAMPLES_DIGEST
         )
         size = found.id.get_storage_size()
         for block in _blocks(stored):
@@ -266,27 +264,26 @@ class _Copy:
             self._report(size * len(block) // stored.length)
         if writer.finish() != stated:
             raise InvalidArchive(
-                f"{self._old.path}: /{DATA}/{name}: its samples aren't what {SAMPLES_DIGEST} says; "
+                f"{self._old.path}: {found.name}: its samples aren't what {SAMPLES_DIGEST} says; "
                 "run `eegarchive verify`. It was left as it is"
             )
 
 
-def _used_data(h5: h5py.File) -> set[str]:
-    """Names of the stored signals that something outside /data links to or shows."""
-    data = guard.group_at(h5, DATA)
-    stored = {guard.address(guard.dataset_at(data, name)): name for name in guard.names(data)}
-    used, seen = set(), set()
-    for path, found in guard.walk(h5):
-        address = guard.address(found)
-        if path.startswith(f"/{DATA}/") or isinstance(found, h5py.Group) or address in seen:
-            continue
-        seen.add(address)
-        guard.check_dataset(found)
-        if address in stored:
-            used.add(stored[address])
-        elif found.is_virtual:
-            used.update(data for data, *_ in virtual.mapping(found))
+def _used_data(file: ArchiveFile) -> set[str]:
+    """Names of the stored signals that a state is made of, or an attached freeze; all if that can't be known."""
+    needed = needed_by_attached(file)
+    if needed is None:
+        return set(guard.names(file.group(DATA)))
+    used = set(needed)
+    for path in file.states():
+        table = Table(file, f"{path}/{PIECES}".lstrip("/"), STATE_TABLES[PIECES])
+        used.update(piece.data for pieces in pieces_by_signal(table).values() for piece in pieces)
     return used
+
+
+def _is_sampled(group: str) -> bool:
+    """Whether datasets of a group have samples, which the check hashes, and which another codec may encode."""
+    return group == f"/{DATA}" or group.endswith(f"/{SIGNALS}")
 
 
 def _blocks(stored: StoredSamples) -> Iterator[npt.NDArray[Any]]:
@@ -307,28 +304,7 @@ def _blocks(stored: StoredSamples) -> Iterator[npt.NDArray[Any]]:
         yield block
 
 
-@finds_damage
-def _places(dataset: h5py.Dataset) -> list[tuple[int, ...]]:
-    """Where a dataset's stored chunks begin, in order."""
-    found: list[tuple[int, ...]] = []
-    dataset.id.chunk_iter(lambda info: found.append(info.chunk_offset))
-    return sorted(found)
-
-
-@finds_damage
-def _chunk(dataset: h5py.Dataset, place: tuple[int, ...]) -> tuple[int, bytes]:
-    """A chunk as it is stored, and which filters it skips."""
-    mask, raw = dataset.id.read_direct_chunk(place)
-    return mask, raw
-
-
-@finds_damage
-def _values(dataset: h5py.Dataset) -> npt.NDArray[Any]:
-    """The values of a dataset that lies in its header."""
-    return np.asarray(dataset[()], dataset.dtype)
-
-
-def _compare(old: h5py.File, new: h5py.File, path: Path, left_out: tuple[str, ...]) -> None:
+def _compare(before: ArchiveFile, after: ArchiveFile, path: Path, left_out: tuple[str, ...]) -> None:
     """Make sure that a rewritten file has the same members, sharing, attributes and contents.
 
     What stored signals hold is left to the check, which hashes them: their bytes may have another codec.
@@ -344,6 +320,11 @@ def _compare(old: h5py.File, new: h5py.File, path: Path, left_out: tuple[str, ..
             "Check the disk and memory"
         )
 
+    old, new = before.h5, after.h5
+    attached = before.attached_freezes()
+    if attached != after.attached_freezes():
+        fail(f"/{FREEZES}", "other attached freezes")
+    outside = {f"/{FREEZES}/{tag}" for tag in attached}
     attributes = [read_attributes(h5) for h5 in (old, new)]
     if left_out:
         attributes[0][ARCHIVE_DIGEST] = attributes[1][ARCHIVE_DIGEST]
@@ -351,9 +332,11 @@ def _compare(old: h5py.File, new: h5py.File, path: Path, left_out: tuple[str, ..
         fail("/", "other attributes")
     gone = {f"/{DATA}/{name}" for name in left_out}
     pairs: dict[int, int] = {}
-    kept = ((where, found) for where, found in guard.walk(old) if where not in gone)
+    kept = ((where, found) for where, found in guard.walk(old, leave_out=outside) if where not in gone)
     no_more = ("", old)
-    for (where, found), (place, again) in itertools.zip_longest(kept, guard.walk(new), fillvalue=no_more):
+    for (where, found), (place, again) in itertools.zip_longest(
+        kept, guard.walk(new, leave_out=outside), fillvalue=no_more
+    ):
         if where != place:
             fail(where or place, "other members around it")
         here, there = guard.address(found), guard.address(again)
@@ -362,7 +345,7 @@ def _compare(old: h5py.File, new: h5py.File, path: Path, left_out: tuple[str, ..
                 fail(where, "a copy of its own")
             continue
         pairs[here] = there
-        if not _equal(found, again, compare_values=not where.startswith(f"/{DATA}/")):
+        if not _equal(found, again, compare_values=not _is_sampled(where.rpartition("/")[0])):
             fail(where, "other contents")
     if len(set(pairs.values())) != len(pairs):
         fail("/", "objects that have become one")
@@ -381,6 +364,8 @@ def _equal(old: h5py.Group | h5py.Dataset, new: h5py.Group | h5py.Dataset, compa
     if not compare_values:
         return True
     if old.chunks is None:
-        return new.chunks is None and _values(old).tobytes() == _values(new).tobytes()
-    places = _places(old)
-    return places == _places(new) and all(_chunk(old, place) == _chunk(new, place) for place in places)
+        return new.chunks is None and copying.values(old).tobytes() == copying.values(new).tobytes()
+    places = copying.places(old)
+    return places == copying.places(new) and all(
+        copying.chunk(old, place) == copying.chunk(new, place) for place in places
+    )

@@ -7,7 +7,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +21,10 @@ from eegarchive import channels, digest, edf, layout, provenance, recording, rec
 from eegarchive.bids import describe as read_bids
 from eegarchive.description import encode, resolve
 from eegarchive.editing import edit
-from eegarchive.errors import EDFError, OddInput, VerificationFailed
+from eegarchive.errors import EDFError, EEGArchiveError, OddInput, VerificationFailed
 from eegarchive.exporting import Progress, rebuilt_sha256
 from eegarchive.scoring import read_events
+from eegarchive.scrubbing import OLDEST, Anonymization, Item, Review, scrubbed_edf
 from eegarchive.storage import objects, seal
 from eegarchive.storage.codec import CODECS, PORTABLE, Codec
 from eegarchive.storage.container import ArchiveFile
@@ -54,6 +55,8 @@ class ConvertReport:
     imported : int
         Annotations taken from a file of their own.
     seconds : float
+    reviewed : list of Item
+        What an anonymized conversion has removed, changed and kept.
     """
 
     source: Path
@@ -67,6 +70,7 @@ class ConvertReport:
     oddities: list[edf.Oddity] = field(default_factory=list)
     imported: int = 0
     seconds: float = 0.0
+    reviewed: list[Item] = field(default_factory=list)
 
 
 def convert(
@@ -80,6 +84,7 @@ def convert(
     description: Mapping[str, Any] | None = None,
     bids: bool = True,
     annotations: str | os.PathLike[str] | None = None,
+    anonymize: Anonymization | None = None,
     progress: Progress | None = None,
 ) -> ConvertReport:
     """Convert one EDF or BDF file to an archive.
@@ -107,6 +112,9 @@ def convert(
     annotations : path-like, optional
         A file of annotations to import as a set of its name, in an edit of its own after the conversion; see
         :meth:`eegarchive.EditableArchive.import_annotations`. The freeze `source` hasn't got them.
+    anonymize : Anonymization, optional
+        Take out who was recorded while converting: the archive is that of the recording without it, and
+        never gives the source's bytes back. Fields of `description` stay, of BIDS only those that are kept.
     progress : callable, optional
         Called with the bytes done since the last call; all calls add up to twice the source's size
         (once if `verify` is off).
@@ -121,6 +129,8 @@ def convert(
         If the source can't be understood.
     ScoringError
         If the file of annotations can't be understood. Nothing was written.
+    EEGArchiveError
+        If there are annotations to import and `anonymize` is set: those would come in as they are.
     TargetExists
         If the target is there and `overwrite` isn't set.
     VerificationFailed
@@ -138,22 +148,36 @@ def convert(
         raise ValueError(f"codec {codec!r}; there are {', '.join(CODECS)}")
     if source.is_dir():
         raise EDFError(f"{source}: is a folder, not a recording; convert_many takes folders")
-    fields = _described(source, description or {}, bids)
+    if anonymize is not None and annotations is not None:
+        raise EEGArchiveError(
+            f"{annotations}: isn't anonymized on import; convert with it, then anonymize the archive "
+            "(eegarchive anonymize)"
+        )
+    review = Review()
+    fields = _described(source, description or {}, bids, anonymize, review)
     refuse_same(source, target)
     refuse_existing(target, overwrite)
-    with open(source, "rb", buffering=0) as file:
+    with open(source, "rb", buffering=0) as recorded:
+        file: BinaryIO = recorded
+        if anonymize is not None:
+            review.removed("source file", source.name)
+            file = scrubbed_edf(recorded, str(source), anonymize, review)
         header = edf.read_header(file, str(source))
         if annotations is not None:
             read_events(annotations, start=header.start())
         with new_file(target, overwrite) as temporary:
             with named_failures(target), h5py.File(objects.create_file(temporary)) as h5:
-                written = _Conversion(h5, file, header, CODECS[codec]).run(progress)
-                extra = _provenance(source, header, written, seed, fields)
+                written = Conversion(h5, file, header, CODECS[codec]).run(progress)
+                if anonymize is None:
+                    extra = _provenance(source, header, written, seed, fields)
+                else:
+                    extra = {**anonymous_root(header, written, anonymize), **fields}
+                    write_anonymous_history(h5, written, anonymize, [])
                 objects.write_attributes(h5, extra)
                 objects.write_attribute(h5, layout.ARCHIVE_DIGEST, digest.archive_digest(h5))
             sealing = pool().submit(seal.compute, temporary, temporary.stat().st_size)
             if verify:
-                _verify(temporary, source, written.source_sha256, progress)
+                check_read_back(temporary, source, written.source_sha256, progress)
             seal.append(temporary, sealing.result())
             size = temporary.stat().st_size
     imported = 0
@@ -175,11 +199,18 @@ def convert(
         oddities=header.oddities,
         imported=imported,
         seconds=time.perf_counter() - began,
+        reviewed=review.items(),
     )
 
 
-def _verify(path: Path, source: Path, expected: str, progress: Progress | None) -> None:
-    """Read the archive from disk and compare the bytes it gives with the source's digest."""
+def check_read_back(path: Path, source: Path, expected: str, progress: Progress | None) -> None:
+    """Read an archive from disk and compare the bytes it gives with its source's digest.
+
+    Raises
+    ------
+    VerificationFailed
+        If they differ.
+    """
     drop_from_memory(path)
     file = ArchiveFile(path, locking=False)
     try:
@@ -196,33 +227,91 @@ def _verify(path: Path, source: Path, expected: str, progress: Progress | None) 
 def _provenance(
     source: Path,
     header: edf.Header,
-    written: _Written,
+    written: Written,
     seed: int | None,
     fields: Mapping[str, AttributeValue],
 ) -> dict[str, AttributeValue]:
     """The root's attributes (spec R-1)."""
     commit, status = provenance.git_checkout()
     return {
-        "format": layout.FORMAT,
-        "format_version": layout.FORMAT_VERSION,
-        "created": provenance.now(),
-        "created_by": f"eegarchive {provenance.version_of('eegarchive')} convert",
+        **_required(header, written, "convert"),
         "source_name": source.name.encode("utf-8", "replace").decode("utf-8"),
-        "source_size": header.file_size,
-        "source_sha256": written.source_sha256,
-        "source_kind": written.kind,
-        "source_digest": written.digest,
-        layout.STATE_DIGEST: written.digest,
         "git_commit": commit,
         "git_status": status,
         **provenance.surroundings(),
-        **{f"version_{name}": version for name, version in provenance.versions().items()},
         **({} if seed is None else {"seed": seed}),
         **fields,
     }
 
 
-def _described(source: Path, given: Mapping[str, Any], bids: bool) -> dict[str, AttributeValue]:
+def _required(header: edf.Header, written: Written, verb: str) -> dict[str, AttributeValue]:
+    """Attributes that every root has and that name nobody."""
+    return {
+        "format": layout.FORMAT,
+        "format_version": layout.FORMAT_VERSION,
+        "created": provenance.now(),
+        "created_by": f"eegarchive {provenance.version_of('eegarchive')} {verb}",
+        "source_size": header.file_size,
+        "source_sha256": written.source_sha256,
+        "source_kind": written.kind,
+        "source_digest": written.digest,
+        layout.STATE_DIGEST: written.digest,
+        **{f"version_{name}": version for name, version in provenance.versions().items()},
+    }
+
+
+def anonymous_root(header: edf.Header, written: Written, options: Anonymization) -> dict[str, AttributeValue]:
+    """The root's attributes of an anonymized archive: no names, no paths, no checkout (spec R-10)."""
+    return {
+        **_required(header, written, "anonymize"),
+        "source_name": f"anonymized{'.bdf' if header.is_bdf else '.edf'}",
+        "git_commit": provenance.NOT_AVAILABLE,
+        layout.ANONYMIZED: f"eegarchive {provenance.version_of('eegarchive')}: {options.summary()}",
+    }
+
+
+def write_anonymous_history(
+    h5: h5py.File,
+    written: Written,
+    options: Anonymization,
+    freezes: Sequence[tuple[str, str]],
+    last: str = "",
+) -> None:
+    """Replace the history by one of the anonymized archive (spec R-10).
+
+    Parameters
+    ----------
+    h5 : h5py.File
+    written : Written
+    options : Anonymization
+    freezes : sequence of (tag, digest)
+        The freezes but `source`, in the order they were made.
+    last : str
+        Digest of the working state; that of `source` if empty.
+    """
+    said = json.dumps(options.parameters(), sort_keys=True)
+    rows = [("convert", json.dumps({"source_sha256": written.source_sha256}), "", written.digest)]
+    for tag, frozen in [*freezes, ("", last or written.digest)]:
+        rows.append(("anonymize", said, rows[-1][-1], frozen))
+        if tag:
+            rows.append(("freeze", json.dumps({"tag": tag}), frozen, frozen))
+    operations, parameters, before, after = zip(*rows, strict=True)
+    values = {
+        "operation": operations,
+        "parameters": parameters,
+        "time": [provenance.now()] * len(rows),
+        "versions": [json.dumps(provenance.versions(), sort_keys=True)] * len(rows),
+        "digest_before": before,
+        "digest_after": after,
+    }
+    del h5[layout.HISTORY]
+    table = objects.write_table(h5, objects.make_rows(layout.HISTORY_COLUMNS, values))
+    objects.link(table, h5, layout.HISTORY)
+
+
+def _described(
+    source: Path, given: Mapping[str, Any], bids: bool, anonymize: Anonymization | None, review: Review
+) -> dict[str, AttributeValue]:
     """The root's attributes that describe a recording: what is given, and what BIDS says of it.
 
     Raises
@@ -231,17 +320,40 @@ def _described(source: Path, given: Mapping[str, Any], bids: bool) -> dict[str, 
         If a field can't be kept, or a file of BIDS can't be understood.
     """
     found = read_bids(source) if bids else {}
-    return encode({**found, **resolve(given, found)})
+    fields = {**found, **resolve(given, found)}
+    return encode(fields if anonymize is None else kept_fields(fields, {*anonymize.keep, *given}, review))
+
+
+def kept_fields(fields: Mapping[str, Any], keep: Container[str], review: Review) -> dict[str, Any]:
+    """The fields of a description that may stay; an age above 90 is 90."""
+    kept = {}
+    for name, value in fields.items():
+        if name not in keep:
+            review.removed(f"description: {name}", str(value))
+            continue
+        kept[name] = OLDEST if name == "age" and _is_above(value, OLDEST) else value
+        review.changed(f"description: {name}", str(value), str(kept[name]))
+    return kept
+
+
+def _is_above(value: Any, bound: float) -> bool:
+    """Whether a field is a number above some, also if it is written as text."""
+    try:
+        return float(value) > bound
+    except (TypeError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)
-class _Written:
+class Written:
+    """What a conversion has written: the recording's kind, the SHA-256 of its bytes, the state's digest."""
+
     kind: str
     source_sha256: str
     digest: str
 
 
-class _Conversion:
+class Conversion:
     """One conversion: reads the records once and writes everything but the root's attributes."""
 
     def __init__(self, h5: h5py.File, file: BinaryIO, header: edf.Header, codec: Codec) -> None:
@@ -289,7 +401,7 @@ class _Conversion:
             layout.SAMPLES_DIGEST,
         )
 
-    def run(self, progress: Progress | None) -> _Written:
+    def run(self, progress: Progress | None) -> Written:
         """Write the archive's members; return what the root's attributes need to say."""
         source_sha256 = self._copy_records(progress)
         members = self._write_state()
@@ -309,7 +421,7 @@ class _Conversion:
             },
         )
         objects.write_attribute(freeze, layout.CONTENTS_DIGEST, digest.contents_digest(freeze))
-        return _Written(self.times.kind, source_sha256, state_digest)
+        return Written(self.times.kind, source_sha256, state_digest)
 
     def _copy_records(self, progress: Progress | None) -> str:
         """Read all records once: hash them, store the samples, parse the TALs."""
@@ -347,7 +459,7 @@ class _Conversion:
         source_hash.update(self.tail)
         _report(progress, len(self.tail))
         if (
-            os.fstat(file.fileno()).st_size != header.file_size
+            file.seek(0, os.SEEK_END) != header.file_size
             or len(self.tail) != header.file_size - header.tail_start
         ):
             raise EDFError(f"{file.name}: changed its size while it was read; is it still being written?")

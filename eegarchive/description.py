@@ -198,7 +198,7 @@ def _value(name: str, root: Mapping[str, AttributeValue]) -> Value:
             listed = json.loads(str(levels))
             if isinstance(listed, list) and all(isinstance(level, str) for level in listed):
                 return Category(value, listed, kind == "ordered")
-    except (ValueError, EEGArchiveError):
+    except (ValueError, RecursionError, EEGArchiveError):
         pass
     else:
         if kind not in TYPES:

@@ -30,6 +30,7 @@ from eegarchive.layout import (
 )
 from eegarchive.storage import guard, virtual
 from eegarchive.storage.objects import AttributeValue, read_attribute, read_attributes, write_attribute
+from eegarchive.storage.outside import attached_freezes
 from eegarchive.storage.samples import Piece
 
 
@@ -189,8 +190,12 @@ def archive_digest(file: h5py.File, trust_names: bool = False) -> str:
         found = guard.member(file, name)
         if name == FREEZES:
             lines += [f"group {_hex('/' + name)}", *_attribute_lines(read_attributes(found))]
+            attached = attached_freezes(found)
             for tag in guard.names(found):
-                digest = read_attribute(guard.group_at(found, tag), CONTENTS_DIGEST) or ""
+                if tag in attached:
+                    digest: AttributeValue = attached[tag].contents_digest
+                else:
+                    digest = read_attribute(guard.group_at(found, tag), CONTENTS_DIGEST) or ""
                 lines.append(f"freeze {_hex(tag)} {digest}")
         elif name == DATA and trust_names:
             lines += [f"group {_hex('/' + name)}", *_attribute_lines(read_attributes(found))]
@@ -218,6 +223,21 @@ def _member_lines(
 def cache_digests(group: h5py.Group) -> dict[str, str]:
     """Digest of each cache of the root, or of a freeze, by name."""
     return _parts(guard.group_at(group, CACHE)) if CACHE in guard.names(group) else {}
+
+
+def window_digests(root: h5py.File) -> dict[str, str]:
+    """Digest of each set of windows, by name."""
+    return _parts(guard.group_at(root, WINDOWS)) if WINDOWS in guard.names(root) else {}
+
+
+def member_digests(root: h5py.File) -> dict[str, str]:
+    """Digest of each member of the root that has none of its own: /edf, /history, and what a later version adds."""
+    others = {*_OF_STATE, DATA, FREEZES, CACHE, WINDOWS}
+    return {
+        name: _sha256(["eegarchive contents 1", *_lines(f"/{name}", guard.member(root, name))])
+        for name in guard.names(root)
+        if name not in others
+    }
 
 
 def _parts(group: h5py.Group) -> dict[str, str]:

@@ -37,6 +37,10 @@ class StaleValue(NotInArchive):
     """The cache has the value, but it doesn't hold for this state any more; the message says why."""
 
 
+class MissingBase(EEGArchiveError):
+    """What a file needs beside it isn't there, or isn't the right one; the message says what is needed."""
+
+
 class TargetExists(EEGArchiveError, FileExistsError):
     """The output is there already and overwriting was not asked for."""
 

@@ -195,7 +195,7 @@ def _export_source(
     with new_file(target, overwrite) as temporary:
         digest = hashlib.sha256()
         with open(temporary, "wb") as file:
-            for block in rebuild(archive._file):
+            for block in rebuild(archive._file.recording):
                 digest.update(block)
                 file.write(block)
                 if progress is not None:

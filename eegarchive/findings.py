@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eegarchive.errors import EEGArchiveError, UnsafeArchive, UnsupportedVersion
+from eegarchive.errors import EEGArchiveError, MissingBase, UnsafeArchive, UnsupportedVersion
 from eegarchive.layout import Column
 from eegarchive.storage import guard
 from eegarchive.storage.damage import HDF5_ERRORS, first_line
@@ -118,4 +118,6 @@ def json_object(text: str) -> dict[str, Any] | None:
 def _advice(error: EEGArchiveError) -> str:
     if isinstance(error, UnsupportedVersion):
         return "upgrade eegarchive"
+    if isinstance(error, MissingBase):
+        return "bring the file that is needed, and check again"
     return FOREIGN if isinstance(error, UnsafeArchive) else DAMAGED

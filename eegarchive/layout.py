@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 FORMAT = "eegarchive"
+#: What the root of a detached freeze has in its place (spec X-1).
+DETACHED_FORMAT = "eegarchive-detached"
 FORMAT_VERSION = "1.0"
 FORMAT_MAJOR = 1
 SUFFIX = ".h5"
@@ -188,6 +190,8 @@ STATE_DIGEST = "digest"
 CONTENTS_DIGEST = "contents_digest"
 ARCHIVE_DIGEST = "archive_digest"
 CLOCK_START = "recording_start"
+#: The root of an archive out of which people were taken says so (spec R-10).
+ANONYMIZED = "anonymized"
 #: Fields of a description, and what says of what type and levels one is (spec R-4, R-7).
 DESCRIPTION_PREFIX = "attr."
 TYPE_PREFIX = "attr_type."
@@ -215,6 +219,11 @@ FREEZE_ATTRIBUTES: dict[str, AttributeType] = {
     "contents_digest": "str",
 }
 
+#: Attributes that the root of a detached freeze has too (spec X-2).
+DETACHED_ATTRIBUTES: dict[str, AttributeType] = {"tag": "str", "base_name": "str"}
+#: What an archive says of a freeze that lies in a detached file: `attached.TAG`, on the group of freezes (spec X-9).
+ATTACHED_PREFIX = "attached."
+
 #: Types a stored signal may have: digital integers, or computed floating point (spec S-2).
 SAMPLE_TYPES = ("<i2", "<i4", "<f4", "<f8")
 
@@ -227,5 +236,11 @@ MAX_CHUNK_BYTES = 64 * 2**20
 MAX_EXPANSION = 2_000
 SMALL_ENOUGH_BYTES = 64 * 2**20
 MAX_NAME_BYTES = 255
+#: Times of segments: more than thirty thousand years.
+MAX_SECONDS = 1e12
+#: Members of a group, attributes of an object, and groups in each other.
+MAX_MEMBERS = 100_000
+MAX_ATTRIBUTES = 10_000
+MAX_DEPTH = 16
 #: What a freeze may be called (spec F-1).
 TAG_PATTERN = r"[A-Za-z0-9._-]{1,64}"

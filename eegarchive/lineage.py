@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from eegarchive.archive import Archive, open_archive
-from eegarchive.errors import InvalidArchive
+from eegarchive.errors import InvalidArchive, MissingBase, NotInArchive
+from eegarchive.freezing import own_history
 from eegarchive.layout import HISTORY, SOURCE_FREEZE
-from eegarchive.state import no_such_freeze
+from eegarchive.state import State, Table, no_such_freeze
 
 #: How many signals of an operation are named one by one.
 _NAMED = 4
@@ -49,7 +51,7 @@ class Operation:
         say = _WORDS.get(self.operation, _any)
         try:
             return say(self.parameters) if say is not _any else f"{self.operation}: {_any(self.parameters)}"
-        except (KeyError, TypeError, ValueError):  # parameters of another writer
+        except (AttributeError, KeyError, TypeError, ValueError):  # parameters of another writer
             return f"{self.operation}: {_any(self.parameters)}"
 
 
@@ -80,8 +82,10 @@ def history(archive: str | os.PathLike[str] | Archive, tag: str | None = None) -
     if tag is not None and tag not in archive.freezes:
         raise no_such_freeze(archive.path, tag, list(archive.freezes))
     state = archive if tag == archive.tag else archive.freezes[str(tag)]
-    with archive._file.reading():
-        found, expected = _line(operations(archive), tag), state.digest
+    with state._file.reading():
+        found, expected = _own_line(state), state.digest
+    if found is None:
+        found = _line(operations(archive), tag, lambda other: _line_of_other(archive, other))
     if not found or found[-1].digest_after != expected:
         what = "the working state" if tag is None else f"the freeze {tag!r}"
         raise InvalidArchive(f"{archive.path}: /{HISTORY} doesn't lead to {what}; run `eegarchive verify`")
@@ -89,39 +93,90 @@ def history(archive: str | os.PathLike[str] | Archive, tag: str | None = None) -
 
 
 def operations(archive: Archive) -> list[Operation]:
-    """List all that was ever done to an archive, in order."""
-    columns = archive.history.columns()
+    """List all that was ever done to an archive, in order; of a detached freeze, what led to it."""
+    return _rows(archive.history, archive.path)
+
+
+def _own_line(state: State) -> list[Operation] | None:
+    """The history that a freeze from elsewhere has brought with it; None if it has none of its own."""
+    own = own_history(state)
+    return None if own is None else _rows(own, str(state._file.path))
+
+
+def _line_of_other(archive: Archive, tag: str) -> list[Operation]:
+    """The line of a freeze from elsewhere, as far as it is there."""
+    with contextlib.suppress(NotInArchive, MissingBase):
+        state = archive.freezes[tag]
+        with state._file.reading():
+            return _own_line(state) or []
+    return []
+
+
+def _rows(table: Table, where: str) -> list[Operation]:
+    columns = table.columns()
     names = ("operation", "parameters", "time", "versions", "digest_before", "digest_after")
     found = []
     for number, row in enumerate(zip(*(columns[name] for name in names), strict=True), 1):
         operation, parameters, time, versions, before, after = row
         try:
             stated = [json.loads(text) for text in (parameters, versions)]
-        except ValueError:
+        except (ValueError, RecursionError):
             stated = [None]
         if not all(isinstance(value, dict) for value in stated):
             raise InvalidArchive(
-                f"{archive.path}: /{HISTORY}: row {number}: parameters or versions aren't a JSON object"
+                f"{where}: /{table.path}: row {number}: parameters or versions aren't a JSON object"
             )
         found.append(Operation(number, operation, stated[0], time, stated[1], before, after))
     return found
 
 
-def _line(operations: Sequence[Operation], tag: str | None) -> list[Operation]:
-    """Replay all that was done; the line of operations that ends in the state of a tag."""
+def _line(
+    operations: Sequence[Operation], tag: str | None, other: Callable[[str], list[Operation]]
+) -> list[Operation]:
+    """Go through all that was done; the line of operations that ends in the state of a tag.
+
+    `other` gives the line of a freeze that was made elsewhere.
+    """
     line: list[Operation] = []
-    frozen: dict[Any, list[Operation]] = {}
-    for operation in operations:
-        named = operation.parameters.get("tag")
+    frozen: dict[str, list[Operation]] = {}
+    foreign = _foreign(operations)
+    for at, operation in enumerate(operations):
+        if at in foreign:
+            continue
+        named = str(operation.parameters.get("tag"))
         if operation.operation == "thaw":
-            line = frozen.get(named, [])
-        elif operation.operation != "remove-freeze":
+            rows = operations[_stated(operation, at)]
+            line = list(rows) or (frozen[named] if named in frozen else other(named))
+        elif operation.operation == "remove-freeze":
+            frozen.pop(named, None)
+        elif operation.operation != "attach":
             line = [*line, operation]
+        if operation.operation == "attach":
+            frozen.pop(named, None)
         if operation.operation == "convert":
             frozen[SOURCE_FREEZE] = line
         elif operation.operation == "freeze":
             frozen[named] = line
     return line if tag is None else frozen.get(tag, [])
+
+
+def _stated(thaw: Operation, at: int) -> slice:
+    """Which rows are the history of a freeze that came from elsewhere, as its thaw, row `at`, says; none for others."""
+    count, first = thaw.parameters.get("rows", 0), thaw.parameters.get("first")
+    if not isinstance(count, int) or not 0 < count <= at:
+        return slice(at, at)
+    first = at - count if not isinstance(first, int) or not 0 <= first <= at - count else first
+    return slice(first, first + count)
+
+
+def _foreign(operations: Sequence[Operation]) -> set[int]:
+    """Rows that were never done here: the histories of thawed freezes from elsewhere."""
+    found: set[int] = set()
+    for at, operation in enumerate(operations):
+        if operation.operation == "thaw" and "first" not in operation.parameters:
+            rows = _stated(operation, at)
+            found.update(range(rows.start, rows.stop))
+    return found
 
 
 # -- in words ---------------------------------------------------------------------------------------
@@ -196,6 +251,11 @@ def _filter(parameters: Mapping[str, Any]) -> str:
     return f"filter to {band}: {_listed(parameters['signals'])}"
 
 
+def _apply(parameters: Mapping[str, Any]) -> str:
+    given = "".join(f", {name}={value!r}" for name, value in parameters.get("parameters", {}).items())
+    return f"apply {parameters['function']}{given}: {_listed(parameters['signals'])}"
+
+
 def _selected(parameters: Mapping[str, Any]) -> str:
     kind, group = parameters.get("kind"), parameters.get("annotation_set")
     of_kind = "annotations" if kind is None else f"annotations {kind!r}"
@@ -243,6 +303,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "add-raw": _add_raw,
     "resample": lambda p: f"resample to {p['sampling_rate']:.10g} Hz: {_listed(p['signals'])}",
     "filter": _filter,
+    "apply": _apply,
     "add-annotations": lambda p: f"add {p['count']} annotations to the set {p['annotation_set']}",
     "import-annotations": lambda p: (
         f"import {p['count']} annotations of {p['file']} as the set {p['annotation_set']}"
@@ -250,6 +311,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "drop-annotations": lambda p: f"drop {_selected(p)}",
     "rename-annotations": _rename_annotations,
     "freeze": _freeze,
+    "attach": lambda p: f"attach {p['file']} as {p['tag']}",
     "prepare-windows": lambda p: f"prepare windows of {p['length']:.10g} s as {p['name']}",
     "remove-windows": lambda p: f"remove the windows {p['name']}",
     "describe": lambda p: f"describe the recording: {_listed(p['fields'])}",

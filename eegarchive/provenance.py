@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eegarchive._version import __version__
-from eegarchive.errors import EEGArchiveError
+from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive
+from eegarchive.layout import ROOT_ATTRIBUTES
 
 #: Packages whose versions are recorded, read from their metadata without importing them.
-PACKAGES = ("eegarchive", "deflate", "h5py", "hdf5plugin", "mne", "numpy", "pyedflib")
+PACKAGES = ("eegarchive", "deflate", "h5py", "hdf5plugin", "mne", "numpy", "pyedflib", "scipy")
 NOT_AVAILABLE = "not available"
 _VERSION_PREFIX = "version_"
 _LONGEST_COMMAND = 4_000
@@ -106,7 +107,12 @@ class Provenance(Mapping[str, str | int | float]):
         self._attributes = dict(attributes)
 
     def __getitem__(self, name: str) -> str | int | float:
-        return self._attributes[name]
+        if name not in self._attributes:
+            raise NotInArchive(f"the archive's root has no attribute {name!r}")
+        value, kind = self._attributes[name], ROOT_ATTRIBUTES.get(name)
+        if kind is not None and not isinstance(value, str if kind == "str" else int):
+            raise InvalidArchive(f"the attribute {name!r} of the archive's root isn't of its type")
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._attributes)

@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 from h5py import h5d, h5g, h5l, h5o
 
-from eegarchive.layout import DATA, FREEZES, PIECES, STATE_TABLES
+from eegarchive.detached import needed_by_attached
+from eegarchive.layout import DATA, PIECES, STATE_TABLES
 from eegarchive.state import State
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
@@ -28,7 +29,7 @@ def compact_savings(archive: State) -> int:
 
     Gaps of up to a few kilobytes that every file has count as well.
     """
-    file = archive._file
+    file = archive._file.recording
     with file.reading():
         return max(0, os.path.getsize(file.path) - needed_bytes(file))
 
@@ -91,12 +92,14 @@ def _unused_in_heaps(sizes: Sequence[int]) -> int:
 
 def _unused_bytes(file: ArchiveFile) -> int:
     """Bytes of stored signals that no state is made of."""
-    unused = _unlinked(file.group(DATA))
-    freezes, seen = file.group(FREEZES), set()
-    for tag in ("", *guard.names(freezes)):
+    needed, seen = needed_by_attached(file), set()
+    if needed is None:
+        return 0
+    unused = {name: size for name, size in _unlinked(file.group(DATA)).items() if name.decode() not in needed}
+    for path in file.states():
         if not unused:
             break
-        state = guard.group_at(freezes, tag) if tag else file.h5
+        state = file.group(path)
         link = state.id.links.get_info(PIECES.encode())
         if link.u not in seen:
             seen.add(link.u)

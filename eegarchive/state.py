@@ -19,6 +19,7 @@ from eegarchive.layout import (
     ANNOTATIONS,
     CLOCK_START,
     EPOCHS,
+    MAX_SECONDS,
     PIECES,
     SEGMENTS,
     SIGNAL_ATTRIBUTES,
@@ -27,7 +28,6 @@ from eegarchive.layout import (
     STATE_TABLES,
     Column,
 )
-from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import (
     AttributeValue,
@@ -100,6 +100,17 @@ class Table:
     def to_frame(self) -> pandas.DataFrame:
         """The table as a pandas data frame (needs pandas: the extra `eegarchive[pandas]`)."""
         return frame_of(self.columns())
+
+
+class _Segments(Table):
+    """The table of segments, with times that can be reckoned with."""
+
+    def rows(self) -> npt.NDArray[Any]:
+        rows = super().rows()
+        start, duration = rows["start"], rows["duration"]
+        if not ((np.abs(start) <= MAX_SECONDS) & (duration >= 0) & (duration <= MAX_SECONDS)).all():
+            raise InvalidArchive(f"{self._file.path}: /{self.path}: a segment's times aren't possible")
+        return rows
 
 
 class Digital:
@@ -272,23 +283,36 @@ class Signals(Mapping[str, Signal]):
 
     def _load(self, name: str, pieces: Sequence[Piece]) -> Description:
         """Build a signal from its pieces; the link or virtual dataset lends its attributes alone."""
-        shown = self._shown(name, pieces)
+        shown = self._file.shown(self._path, name, pieces[0].data if pieces else None)
         where = f"{self._file.path}: signal {name!r}"
         check_pieces(pieces, self._file.stored, shown.dtype, where)
         attributes = read_attributes(shown)
-        for attribute in SIGNAL_ATTRIBUTES:
+        for attribute, kind in SIGNAL_ATTRIBUTES.items():
             if attribute not in attributes:
                 raise InvalidArchive(f"{where} lacks the attribute {attribute!r}")
+            if not isinstance(attributes[attribute], str if kind == "str" else float):
+                raise InvalidArchive(f"{where}: the attribute {attribute!r} isn't of its type")
+        self._check_length(sum(map(len, pieces)), float(attributes["sampling_rate"]), where)
         return Description(attributes, shown.dtype, tuple(pieces))
 
-    def _shown(self, name: str, pieces: Sequence[Piece]) -> h5py.Dataset:
-        """What the state has under a name; stored data that it's a link to aren't opened twice."""
-        group = self._file.cached((SIGNALS, self._path), lambda: self._file.group(self._path))
-        if pieces:
-            stored = self._file.stored(pieces[0].data).dataset
-            if guard.address_at(group, name) == guard.address(stored):
-                return stored
-        return self._file.dataset(self._path, name, may_be_virtual=True)
+    def _check_length(self, samples: int, rate: float, where: str) -> None:
+        """Refuse a signal that its segments don't fit (spec T-5): its times would be nonsense."""
+        below = self._path.rpartition(SIGNALS)[0]
+
+        def load() -> float:
+            return math.fsum(
+                _Segments(self._file, f"{below}{SEGMENTS}", STATE_TABLES[SEGMENTS]).rows()["duration"]
+            )
+
+        seconds = self._file.cached(("seconds", self._path), load)
+        if not (0 <= rate < math.inf and abs(samples - seconds * rate) <= 0.5):
+            raise InvalidArchive(
+                f"{where}: has {samples} samples at {rate:g} Hz, its segments {seconds:.10g} s; run `eegarchive verify`"
+            )
+
+    def length(self, name: str) -> int:
+        """How many samples the pieces of a signal have, which are known even where its data are missing."""
+        return sum(map(len, self._pieces()[name]))
 
     def _none(self, name: str) -> EEGArchiveError:
         where = f"{self._file.path}: {self._path}"
@@ -342,7 +366,9 @@ class State:
     def __init__(self, file: ArchiveFile, path: str) -> None:
         self._file = file
         self._path = path
-        self.segments = self._table(SEGMENTS)
+        self.segments: Table = _Segments(
+            file, f"{path}/{SEGMENTS}" if path else SEGMENTS, STATE_TABLES[SEGMENTS]
+        )
         self.annotations = self._table(ANNOTATIONS)
         self.epochs = self._table(EPOCHS)
         self.signals = Signals(file, f"{path}/{SIGNALS}" if path else SIGNALS)
@@ -355,7 +381,11 @@ class State:
     def start(self) -> datetime.datetime | None:
         """Zero of the recording clock in local time, where the recording states it."""
         stated = str(self.segments.attributes.get(CLOCK_START, ""))
-        return datetime.datetime.fromisoformat(stated) if stated else None
+        try:
+            return datetime.datetime.fromisoformat(stated) if stated else None
+        except ValueError:
+            where = f"{self._file.path}: /{self.segments.path}"
+            raise InvalidArchive(f"{where}: its {CLOCK_START} is no time: {stated[:40]!r}") from None
 
     @property
     def duration(self) -> float:

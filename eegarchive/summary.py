@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from dataclasses import asdict
@@ -13,9 +14,11 @@ from eegarchive.archive import Archive
 from eegarchive.cache.tables import stored_names
 from eegarchive.description import as_json
 from eegarchive.differences import same_cache
+from eegarchive.errors import MissingBase
 from eegarchive.layout import STATE_DIGEST
 from eegarchive.savings import compact_savings
 from eegarchive.state import Signal, State
+from eegarchive.storage.objects import AttributeValue
 from eegarchive.windowing.sets import WindowSet, set_names
 
 SCHEMA = "eegarchive.info/1"
@@ -27,12 +30,14 @@ def summarize(archive: Archive) -> dict[str, Any]:
     Returns
     -------
     dict
-        With the keys schema, path, freeze, saved_as (tags of the freezes that the state is equal to),
-        recording, signals, annotations, epochs, freezes, caches, windows, size, provenance, description, warnings.
+        With the keys schema, path, freeze, base (None for an archive; of a detached freeze its name, and where it
+        was found), saved_as (tags of the freezes that the state is equal to), recording, signals, annotations,
+        epochs, freezes, caches, windows, size, provenance, description, warnings.
         Times are in seconds, sizes in bytes; what isn't known is None.
     """
     segments = archive.segments.columns()
     epochs = archive.epochs.columns()
+    header, warnings = _of_source(archive)
     provenance = archive.provenance
     stored = os.path.getsize(archive.path)
     start = archive.start
@@ -41,11 +46,12 @@ def summarize(archive: Archive) -> dict[str, Any]:
         "schema": SCHEMA,
         "path": archive.path,
         "freeze": archive.tag,
+        "base": _base(archive),
         "saved_as": saved_as(archive),
         "recording": {
             "kind": provenance["source_kind"],
-            "patient": archive.edf_header["local_patient_identification"],
-            "recording": archive.edf_header["local_recording_identification"],
+            "patient": header.get("local_patient_identification", ""),
+            "recording": header.get("local_recording_identification", ""),
             "start": start.isoformat() if start else None,
             "duration": archive.duration,
             "segments": len(ends),
@@ -64,24 +70,45 @@ def summarize(archive: Archive) -> dict[str, Any]:
         "size": {
             "archive": stored,
             "source": provenance["source_size"],
-            "ratio": stored / int(provenance["source_size"]),
+            "ratio": stored / max(1, int(provenance["source_size"])),
             "codec": _codec(archive),
-            "compact_saves": compact_savings(archive),
+            "compact_saves": 0 if archive.base_name else compact_savings(archive),
         },
         "provenance": dict(provenance),
         "description": {name: as_json(value) for name, value in archive.description.items()},
         "warnings": [
             {"code": code, "message": message}
-            for code, message in zip(
-                *(archive.warnings.columns()[key] for key in ("code", "message")), strict=True
-            )
+            for code, message in zip(*(warnings.get(key, ()) for key in ("code", "message")), strict=True)
         ],
     }
 
 
+def _base(archive: Archive) -> dict[str, str | None] | None:
+    """What a detached freeze was made beside, and which file that is here."""
+    if archive.base_name is None:
+        return None
+    return {"name": archive.base_name, "path": None if archive.base is None else str(archive.base)}
+
+
+def _of_source(archive: Archive) -> tuple[dict[str, AttributeValue], dict[str, Any]]:
+    """What is known of the source: its header, and what was odd in it; nothing where a base is missing."""
+    try:
+        return archive.edf_header, archive.warnings.columns()
+    except MissingBase:
+        return {}, {}
+
+
 def summarize_signals(state: State) -> list[dict[str, Any]]:
-    """Facts about each signal of a state, in order."""
-    return [_signal(signal) for signal in state.signals.values()]
+    """Facts about each signal of a state, in order; where a base is missing, no more than names and lengths."""
+    found = []
+    for name in state.signals:
+        try:
+            found.append(_signal(state.signals[name]))
+        except MissingBase:
+            facts = dict.fromkeys(("label", "kind", "units", "sampling_rate", "samples", "type"))
+            ranges = {key: [None, None] for key in ("physical_range", "digital_range")}
+            found.append({"name": name, **facts, "samples": state.signals.length(name), **ranges})
+    return found
 
 
 def _signal(signal: Signal) -> dict[str, Any]:
@@ -112,7 +139,7 @@ def summarize_annotations(state: State) -> list[dict[str, Any]]:
 def _freezes(archive: Archive) -> list[dict[str, Any]]:
     """What each freeze says of itself, oldest first."""
     columns = archive.freezes.columns()
-    names = ("tag", "created", "note", "digest")
+    names = ("tag", "created", "note", "digest", "file")
     return [
         dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)
     ]
@@ -126,8 +153,8 @@ def _caches(archive: Archive) -> list[str]:
 
 def summarize_windows(archive: Archive) -> list[dict[str, Any]]:
     """Facts about each set of windows; `stale` says whether it is of another state."""
-    with archive._file.reading():
-        found = [WindowSet(archive._file, name).info() for name in set_names(archive._file)]
+    with archive._home.reading():
+        found = [WindowSet(archive._home, name).info() for name in set_names(archive._home)]
     return [{**asdict(info), "stale": info.state != archive.digest} for info in found]
 
 
@@ -136,12 +163,18 @@ def summarize_freezes(archive: Archive) -> list[dict[str, Any]]:
     same = saved_as(archive)
     found = []
     for freeze in _freezes(archive):
-        state = archive.freezes[freeze["tag"]]
+        try:
+            state = archive.freezes[freeze["tag"]]
+        except MissingBase:
+            unknown = dict.fromkeys(("signals", "duration", "epochs", "masked"))
+            found.append({**freeze, "current": False, **unknown, "missing": True})
+            continue
         masked = state.epochs["masked"]
         found.append(
             {
                 **freeze,
                 "current": freeze["tag"] in same,
+                "missing": False,
                 "signals": len(state.signals),
                 "duration": state.duration,
                 "epochs": len(masked),
@@ -163,9 +196,10 @@ def saved_as(archive: Archive) -> list[str]:
 
 def _codec(archive: Archive) -> str | None:
     """The codec of the state's signals; None if all are too small to be compressed."""
-    for signal in archive.signals.values():
-        for piece in signal.pieces:
-            codec = archive._file.stored(piece.data).codec
-            if codec is not None:
-                return codec.name
+    with contextlib.suppress(MissingBase):
+        for signal in archive.signals.values():
+            for piece in signal.pieces:
+                codec = archive._file.stored(piece.data).codec
+                if codec is not None:
+                    return codec.name
     return None

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from eegarchive.archive import Archive
-from eegarchive.check import NO_LOCK
+from eegarchive.check import arguments
 from eegarchive.errors import EEGArchiveError, InvalidArchive
 from eegarchive.findings import DAMAGED, Finding
-from eegarchive.storage import journal, locks, seal
+from eegarchive.storage import disk, journal, locks, seal
 from eegarchive.storage.guard import printable
 from eegarchive.storage.journal import Journal
 from eegarchive.storage.locks import Locked
@@ -29,14 +31,18 @@ from eegarchive.storage.transaction import recover
 _PATIENCE_SECONDS = 120.0
 #: How long to wait for a commit, or another program that writes, to end.
 _WAIT_SECONDS = 5.0
+#: What the check of a file that may mean harm may take: so long, and longer for a large file.
+_LEAST_SECONDS, _BYTES_A_SECOND = 120.0, 100e6 / 60
 
 
 def verify(
     path: str | os.PathLike[str],
     *,
     progress: Callable[[int], None] | None = None,
+    base: str | os.PathLike[str] | None = None,
+    untrusted: bool = False,
 ) -> list[Finding]:
-    """Check an archive against the specification and recompute every digest from the stored bytes.
+    """Check an archive, or a detached freeze, against the specification and recompute every digest from its bytes.
 
     The check runs in a child process, so that a file which makes libhdf5 crash is a finding too. Any
     flipped bit is found: the seal covers every byte of the file, and the digests tell what it hit.
@@ -46,6 +52,12 @@ def verify(
     path : path-like
     progress : callable, optional
         Called with the number of bytes checked since the last call.
+    base : path-like, optional
+        The base of a detached freeze; looked for beside it if not given. The samples that are taken from it are
+        checked too.
+    untrusted : bool
+        Allow the check little: 1 GiB of memory, two minutes and one more for each 100 MB of the file, and no
+        writing; an edit that was cut off isn't undone. What goes beyond is a finding.
 
     Returns
     -------
@@ -67,10 +79,14 @@ def verify(
     path = Path(path)
     if path.is_dir():
         raise EEGArchiveError(f"{path}: is a folder; name archives")
+    disk.must_be_file(path)
     with open(path, "rb"):
         pass
-    findings = _check_seal(path)
-    findings += check_contents(path, progress)
+    if untrusted and os.path.lexists(beside := journal.place(Path(os.path.realpath(path)))):
+        what = f"beside the file lies {beside.name}, which says what the file is to hold; nothing was checked"
+        return [Finding("error", "journal", printable(what), "a file from elsewhere has none: remove it")]
+    findings = _check_seal(path, undo=not untrusted)
+    findings += check_contents(path, progress, base=base, limited=untrusted)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors and all(finding.path == "seal" for finding in errors):
         findings.append(
@@ -85,10 +101,22 @@ def verify(
 
 
 def check_contents(
-    path: Path, progress: Callable[[int], None] | None = None, locking: bool = True
+    path: Path,
+    progress: Callable[[int], None] | None = None,
+    locking: bool = True,
+    base: str | os.PathLike[str] | None = None,
+    limited: bool = False,
+    trust_base: bool = False,
 ) -> list[Finding]:
-    """Check all but the seal, in a child process; without `locking` a file that the caller has locked."""
-    findings, where, ended = _run_check(path, progress, locking)
+    """Check all but the seal, in a child process; without `locking` a file that the caller has locked.
+
+    `limited` is for a file that may mean harm: less memory, and an end to its time. With `trust_base` the samples that
+    a detached freeze takes from its base aren't hashed.
+    """
+    seconds = int(_LEAST_SECONDS + os.path.getsize(path) / _BYTES_A_SECOND) if limited else None
+    findings, where, ended = _run_check(
+        progress, arguments(path, locking, base, seconds, trust_base), seconds
+    )
     if ended is not None:
         findings.append(Finding("error", where, f"checking it {ended}", DAMAGED))
     return findings
@@ -103,11 +131,12 @@ def bytes_to_check(path: str | os.PathLike[str]) -> int:
         return 2 * os.path.getsize(path)
 
 
-def _check_seal(path: Path) -> list[Finding]:
+def _check_seal(path: Path, undo: bool = True) -> list[Finding]:
     """Check every byte; what an edit that was cut off left is undone first, where it may be."""
     path = Path(os.path.realpath(path))
     try:
-        _undo_crash(path)
+        if undo:
+            _undo_crash(path)
         with _kept_still(path) as descriptor:
             kept = journal.find(path, descriptor)
             left = _left_over(path, descriptor, kept)
@@ -175,12 +204,12 @@ def _was_intact(descriptor: int, kept: Journal) -> bool:
 
 
 def _run_check(
-    path: Path, progress: Callable[[int], None] | None, locking: bool
+    progress: Callable[[int], None] | None, given: Sequence[str], seconds: int | None
 ) -> tuple[list[Finding], str, str | None]:
     """Run the check; return its findings, the path it looked at last, and how it failed to end, if so."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HDF5_")}
     with subprocess.Popen(
-        [sys.executable, "-m", "eegarchive.check", str(path), *([] if locking else [NO_LOCK])],
+        [sys.executable, "-m", "eegarchive.check", *given],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -192,8 +221,11 @@ def _run_check(
         threading.Thread(target=_forward, args=(child.stdout, lines), daemon=True).start()
         findings: list[Finding] = []
         where, done = "/", False
+        until = math.inf if seconds is None else time.monotonic() + seconds
         try:
-            while (line := lines.get(timeout=_PATIENCE_SECONDS)) is not None:
+            while (
+                line := lines.get(timeout=max(0.0, min(_PATIENCE_SECONDS, until - time.monotonic())))
+            ) is not None:
                 said = json.loads(line)
                 where = said.get("at", where)
                 done = done or "done" in said
@@ -203,7 +235,8 @@ def _run_check(
                     progress(said["bytes"])
         except (queue.Empty, ValueError):
             child.kill()
-            return findings, printable(where), f"didn't end within {_PATIENCE_SECONDS:g} s"
+            allowed = _PATIENCE_SECONDS if seconds is None else min(_PATIENCE_SECONDS, seconds)
+            return findings, printable(where), f"didn't end within {allowed:g} s"
         except BaseException:
             child.kill()
             raise
@@ -220,6 +253,8 @@ def _forward(source: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
 
 
 def _how_ended(code: int) -> str:
+    if code == -getattr(signal, "SIGXCPU", 0):
+        return "took more time of the processor than it may"
     if code < 0:
         try:
             return f"crashed libhdf5 ({signal.Signals(-code).name})"

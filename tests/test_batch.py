@@ -114,6 +114,14 @@ def test_two_sources_of_one_target_are_refused_before_anything_is_written(tmp_pa
     assert sorted(os.listdir(tmp_path)) == ["a.bdf", "a.edf"]
 
 
+def test_an_archive_among_the_inputs_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    shutil.copy(DATA / "edfplusc_duplicate_labels.edf", tmp_path / "a.edf")
+    for name in ("night.h5", "night.HDF5"):
+        with pytest.raises(eegarchive.EEGArchiveError, match=rf"{name}: .*as output \(-o\)"):
+            eegarchive.convert_many([tmp_path / "a.edf", tmp_path / name])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.edf"]
+
+
 def test_an_output_that_is_a_file_is_refused_for_several_inputs(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(eegarchive.EEGArchiveError, match="is a file"):

@@ -169,7 +169,8 @@ def test_info_as_json_has_a_versioned_shape(archives: dict[str, Path]) -> None:
     assert found["size"]["codec"] == "portable"
     assert found["provenance"]["source_kind"] == "EDF+D"
     assert set(found) == {
-        "schema", "path", "freeze", "saved_as", "recording", "signals", "annotations", "epochs", "freezes",
+        "schema", "path", "freeze", "saved_as", "recording", "signals", "base",
+        "annotations", "epochs", "freezes",
         "caches", "windows", "size", "provenance", "description", "warnings",
     }  # fmt: skip
 

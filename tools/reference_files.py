@@ -54,6 +54,8 @@ SMALL_BASE = "edfplusc_hypnogram_annotations_only"
 CACHED = "cache_values"
 #: The archive with a set of windows.
 PREPARED = "windows_prepared"
+#: A detached freeze, whose base is the archive that broken files are made of.
+DETACHED = "detached_middle"
 _SHOWN_SAMPLES = 5
 _SHOWN_ROWS = 5
 
@@ -259,6 +261,42 @@ def _put_values(path: Path) -> None:
         cache.put("total", 10, basis="state")
 
 
+def _detach(folder: Path) -> None:
+    """A detached freeze: a signal as it was, one with a stretch dropped and a few samples of its own."""
+    with tempfile.TemporaryDirectory() as nowhere, contextlib.chdir(nowhere):
+        changed = Path(shutil.copy(folder / f"{BASE}.h5", Path(nowhere) / "changed.h5"))
+        with eegarchive.edit(changed) as night:
+            night.copy_signal(BASE_SIGNAL, "copy")
+            night.signals["copy"].digital[100:103] = [1, 2, 3]
+            night.cache["power"].put("total", 1.5, CH=BASE_SIGNAL)
+            night.freeze("middle", "three samples replaced in a copy")
+        target = folder / f"{DETACHED}.h5"
+        eegarchive.detach(f"{changed}@middle", target, base=folder / f"{BASE}.h5", overwrite=True)
+
+
+def detached_expectation(path: Path) -> dict[str, Any]:
+    """What any reader must read from a detached freeze that lies beside its base."""
+    with eegarchive.open(path) as archive:
+        freeze = read_attributes(archive._file.group(f"{layout.FREEZES}/{archive.tag}"))
+        return {
+            "schema": SCHEMA,
+            "detached": archive.tag,
+            "base": archive.base_name,
+            "digests": {name: str(freeze[name]) for name in (layout.STATE_DIGEST, layout.CONTENTS_DIGEST)},
+            "history": archive.history["operation"].tolist(),
+            "freeze": _state(archive),
+        }
+
+
+def _detached_elsewhere(path: Path) -> None:
+    """A signal is a link to data in another file than the base."""
+    with edited(path, redigest=False) as h5:
+        signals = h5[layout.FREEZES]["middle"][layout.SIGNALS]
+        link = signals.get(BASE_SIGNAL, getlink=True)
+        del signals[BASE_SIGNAL]
+        signals[BASE_SIGNAL] = h5py.ExternalLink("elsewhere.h5", link.path)
+
+
 def _put_few_values(path: Path) -> None:
     """A cache that is easy to break: two scalars with different factors, two vectors."""
     with eegarchive.edit(path) as night:
@@ -423,6 +461,16 @@ BROKEN: dict[str, tuple[str, Callable[[Path], None], str, dict[str, Any]]] = {
             "findings": [("error", f"/signals/{BASE_SIGNAL}")],
         },
     ),
+    "broken_detached_elsewhere": (
+        DETACHED,
+        _detached_elsewhere,
+        "a signal of a detached freeze is an external link to another file than its base",
+        {
+            "open": "accept",
+            "refuse_to_read": [BASE_SIGNAL],
+            "findings": [("error", "/")],
+        },
+    ),
     "broken_cache_offsets": (
         SMALL_BASE,
         _cache_offsets,
@@ -474,6 +522,8 @@ def generate(folder: Path) -> None:
         night.prepare_windows("w2s", 2.0, 20.0, picks=BASE_SIGNAL, target="epoch:epoch")
     for stem in [*(Path(name).stem for name in WHOLE), "virtual_pieces", CACHED, PREPARED]:
         _write_json(folder / f"{stem}.json", expectation(folder / f"{stem}.h5"))
+    _detach(folder)
+    _write_json(folder / f"{DETACHED}.json", detached_expectation(folder / f"{DETACHED}.h5"))
     (folder / f"{BASE}.txt").write_text(digest_texts(folder / f"{BASE}.h5"), encoding="ascii")
     for stem, (base, spoil, what, answer) in BROKEN.items():
         shutil.copy(folder / f"{base}.h5", folder / f"{stem}.h5")

@@ -25,6 +25,7 @@ from eegarchive.errors import EEGArchiveError, OddInput, describe
 from eegarchive.provenance import version_of
 from eegarchive.state import State
 from eegarchive.storage.container import EditedFile
+from eegarchive.storage.handles import IsDetached
 from eegarchive.storage.locks import EDIT_WAIT_SECONDS, Locked
 from eegarchive.storage.transaction import begin
 
@@ -224,7 +225,7 @@ class Cache(CacheExchange):
                     digest.write_archive_digest(file.h5)
                 finally:
                     file.close()
-        except (Locked, OSError) as error:
+        except (IsDetached, Locked, OSError) as error:
             warnings.warn(
                 f"{call.variable} was computed, but couldn't be stored: {describe(error)}",
                 OddInput,

@@ -10,7 +10,6 @@ from eegarchive.digest import source_digests
 from eegarchive.errors import EEGArchiveError
 from eegarchive.layout import FREEZES, STATE_DIGEST
 from eegarchive.state import Description, State
-from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import read_attribute
 
@@ -81,9 +80,10 @@ Sources = Mapping[str, Source]
 
 def tags_by_state(file: ArchiveFile) -> dict[str, list[str]]:
     """Tags of the freezes of each state, by its digest."""
-    freezes, found = file.group(FREEZES), dict[str, list[str]]()
-    for tag in guard.names(freezes):
-        found.setdefault(str(read_attribute(guard.group_at(freezes, tag), STATE_DIGEST)), []).append(tag)
+    found = dict[str, list[str]]()
+    for tag in file.own_freezes():
+        digest = str(read_attribute(file.group(f"{FREEZES}/{tag}"), STATE_DIGEST))
+        found.setdefault(digest, []).append(tag)
     return found
 
 

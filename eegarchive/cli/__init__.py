@@ -35,6 +35,13 @@ VERBS = {
     "diff": "Show what differs between two states.",
     "history": "Show the operations that led to a state.",
     "digest": "Print the digest of a state.",
+    "detach": "Write a freeze as a small file that needs its recording beside it.",
+    "attach": "Make a detached file a freeze of an archive.",
+    "pack": "Make one self-contained archive of a file that needs others.",
+    "replay": "Run a state's history again, and compare.",
+    "manifest": "Write hashes and provenance of archives as JSON.",
+    "crate": "Make an RO-Crate and a BagIt bag of archives.",
+    "anonymize": "Write an archive without what says who was recorded.",
     "compact": "Rewrite an archive to the smallest file.",
     "recode": "Encode an archive's samples by another codec.",
 }

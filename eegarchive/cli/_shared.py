@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -36,6 +37,13 @@ timeout_option: Callable[[_Command], _Command] = click.option(
 #: For every verb that lists something.
 json_option: Callable[[_Command], _Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print everything as JSON."
+)
+#: For verbs that read detached freezes.
+base_option: Callable[[_Command], _Command] = click.option(
+    "--base",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The base of a detached freeze, where it isn't found beside the file.",
 )
 overwrite_option: Callable[[_Command], _Command] = click.option(
     "--overwrite", is_flag=True, help="Replace a file that is there."
@@ -172,10 +180,10 @@ def signal_lines(signals: Sequence[dict[str, Any]], most: int | None = None) -> 
         rows.append(
             [
                 signal["name"],
-                signal["kind"],
-                f"{signal['sampling_rate']:g} Hz",
-                signal["units"],
-                signal["type"] if low is None else f"{low} .. {high}",
+                signal["kind"] or "?",
+                "?" if signal["sampling_rate"] is None else f"{signal['sampling_rate']:g} Hz",
+                signal["units"] or "",
+                signal["type"] or "?" if low is None else f"{low} .. {high}",
                 str(signal["samples"]),
             ]
         )

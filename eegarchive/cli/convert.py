@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from eegarchive.anonymizing import review_edf
 from eegarchive.batch import Outcome, convert_many, plan, total_bytes
+from eegarchive.cli._reviewing import (
+    annotations_option,
+    dry_run_option,
+    items_json,
+    keep_option,
+    outcome_line,
+    review_lines,
+    shift_option,
+    suspect_lines,
+)
 from eegarchive.cli._shared import bytes_text, echo_json, progress_bar, read_fields
+from eegarchive.scrubbing import Anonymization
 from eegarchive.storage.codec import CODECS
 from eegarchive.storage.guard import printable
 
@@ -63,6 +76,11 @@ _SHOWN_WARNINGS = 5
     metavar="FILE",
     help="A scoring of the recording to import as a set of its own: EDF+, NSRR, Luna, BIDS, CSV.",
 )
+@click.option("--anonymize", is_flag=True, help="Take out who was recorded; see eegarchive anonymize --help.")
+@shift_option
+@keep_option
+@annotations_option
+@dry_run_option
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @click.pass_context
 def command(
@@ -77,6 +95,11 @@ def command(
     description: dict[str, Any],
     bids: bool,
     annotations: Path | None,
+    anonymize: bool,
+    shift_days: int | None,
+    keep: tuple[str, ...],
+    keep_annotations: tuple[str, ...],
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Turn EDF and BDF recordings into archives, byte for byte.
@@ -94,12 +117,24 @@ def command(
       eegarchive convert recordings/ -o archives/ --jobs 4
       eegarchive convert night.edf -o night.h5 --attr subject=S001 --attr age:int=34
       eegarchive convert night.edf --annotations hypnogram.edf
+      eegarchive convert night.edf --anonymize --dry-run
+      eegarchive convert night.edf --anonymize --keep age,sex -o P07.h5
     """
+    options = Anonymization(shift_days, keep, keep_annotations) if anonymize else None
+    if options is None and (shift_days is not None or keep or keep_annotations or dry_run):
+        raise click.UsageError("--shift-days, --keep, --keep-annotations and --dry-run are for --anonymize")
+    if options is not None and annotations is not None:
+        raise click.UsageError(
+            "--annotations come in as they are; convert with them, then anonymize the archive"
+        )
     pairs = plan(inputs, output)
     if annotations is not None and len(pairs) != 1:
         raise click.UsageError(
             f"--annotations belong to one recording, these are {len(pairs)}; convert them one by one"
         )
+    if options is not None and dry_run:
+        _review([source for source, _ in pairs], options, bids, as_json)
+        return
     with progress_bar(total_bytes(pairs, verify), "converting") as progress:
 
         def finished(outcome: Outcome) -> None:
@@ -117,6 +152,7 @@ def command(
             description=description,
             bids=bids,
             annotations=annotations,
+            anonymize=options,
             progress=progress,
             finished=finished,
         )
@@ -134,6 +170,20 @@ def command(
         )
     if report.count("failed"):
         context.exit(1)
+
+
+def _review(sources: Sequence[Path], options: Anonymization, bids: bool, as_json: bool) -> None:
+    """List what anonymizing would remove, change and keep."""
+    found = [(source, review_edf(source, options, bids=bids)) for source in sources]
+    if as_json:
+        recordings = [{"source": str(source), "reviewed": items_json(items)} for source, items in found]
+        echo_json({"schema": "eegarchive.anonymize/1", "recordings": recordings})
+        return
+    for source, items in found:
+        if len(found) > 1:
+            click.echo(f"{printable(str(source))}:")
+        for line in review_lines(items):
+            click.echo(line)
 
 
 def _show(outcome: Outcome) -> None:
@@ -163,6 +213,10 @@ def _show(outcome: Outcome) -> None:
             f"{bytes_text(report.source_bytes)} became {bytes_text(report.archive_bytes)} ({ratio:.2f}), "
             f"{checked}{imported}"
         )
+        if report.reviewed:
+            click.echo(f"{printable(str(outcome.target))}: anonymized, {outcome_line(report.reviewed)}")
+        for line in suspect_lines(report.reviewed):
+            click.echo(f"eegarchive: {line}", err=True)
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
@@ -184,6 +238,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
             "verified": report.verified,
             "imported": report.imported,
             "seconds": report.seconds,
+            **({"reviewed": items_json(report.reviewed)} if report.reviewed else {}),
             "warnings": [{"code": oddity.code, "message": oddity.message} for oddity in report.oddities],
         }
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from eegarchive import layout
 from eegarchive.archive import Archive, open_archive
 from eegarchive.bridges.export import export
 from eegarchive.cli._shared import overwrite_option, progress_bar, tell
@@ -53,6 +54,8 @@ def command(archive: str, output: Path, table: str | None, overwrite: bool) -> N
 def _lines(archive: Archive, report: ExportReport, table: str | None) -> list[str]:
     """What was written, and how exactly."""
     if report.source_sha256 is not None:
+        if layout.ANONYMIZED in archive.provenance:
+            return [f"the anonymized recording, not the original's bytes; SHA-256 {report.source_sha256}"]
         return [f"the source's bytes, SHA-256 {report.source_sha256}"]
     if table is not None:
         what = "value" if table.startswith("cache:") else "row"

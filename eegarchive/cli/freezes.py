@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from eegarchive.archive import open_archive
@@ -45,12 +47,25 @@ def command(archive: str, as_json: bool, remove: str | None, timeout: float) -> 
             freeze["tag"],
             freeze["created"],
             freeze["digest"][:12],
-            str(freeze["signals"]),
-            f"{freeze['duration']:.10g} s",
-            f"{freeze['epochs']} ({freeze['masked']} masked)" if freeze["masked"] else str(freeze["epochs"]),
-            freeze["note"],
+            *_contents(freeze),
+            " ".join(filter(None, [freeze["note"], _place(freeze)])),
         ]
         for freeze in found
     ]
     for line in table(rows, right=(4, 5)):
         click.echo(line)
+
+
+def _contents(freeze: dict[str, Any]) -> list[str]:
+    """How much is in a freeze; nothing is known of one whose file is missing."""
+    if freeze["missing"]:
+        return ["", "", ""]
+    masked = f" ({freeze['masked']} masked)" if freeze["masked"] else ""
+    return [str(freeze["signals"]), f"{freeze['duration']:.10g} s", f"{freeze['epochs']}{masked}"]
+
+
+def _place(freeze: dict[str, Any]) -> str:
+    """Where a freeze lies that is attached."""
+    if not freeze["file"]:
+        return ""
+    return f"[in {freeze['file']}, which is missing]" if freeze["missing"] else f"[in {freeze['file']}]"

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from eegarchive.archive import open_archive
-from eegarchive.cli._shared import bytes_text, duration_text, echo_json, signal_lines, table
+from eegarchive.cli._shared import (
+    base_option,
+    bytes_text,
+    duration_text,
+    echo_json,
+    json_option,
+    signal_lines,
+    table,
+)
+from eegarchive.layout import ANONYMIZED
 from eegarchive.storage.guard import printable
 from eegarchive.summary import summarize
 
@@ -18,8 +28,9 @@ _WORTH_SAVING = 10_000
 
 @click.command()
 @click.argument("archive", metavar="ARCHIVE[@TAG]")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(archive: str, as_json: bool) -> None:
+@base_option
+@json_option
+def command(archive: str, base: Path | None, as_json: bool) -> None:
     """Show what is in an archive: recording, channels, annotations, freezes, size, provenance.
 
     \b
@@ -27,7 +38,7 @@ def command(archive: str, as_json: bool) -> None:
       eegarchive info night.h5
       eegarchive info night.h5@source --json
     """
-    with open_archive(archive) as opened:
+    with open_archive(archive, base=base) as opened:
         found = summarize(opened)
     if as_json:
         echo_json(found)
@@ -47,7 +58,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     spare = size["compact_saves"]
     saved = f"; compact would save {bytes_text(spare)}" if spare >= _WORTH_SAVING else ""
     pairs = [
-        ("archive", found["path"] + (f"@{found['freeze']}" if found["freeze"] else "")),
+        *_file_lines(found),
         (
             "recording",
             f"{recording['kind']}, start {(recording['start'] or 'unknown').replace('T', ' ')}, "
@@ -86,6 +97,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"{provenance['created']} by {provenance['created_by']}, "
             f"HDF5 {provenance.get('version_hdf5', '?')}, commit {_short(str(provenance['git_commit']))}",
         ),
+        ("anonymized", str(provenance.get(ANONYMIZED, ""))),
         ("digest", frozen.get(found["freeze"], provenance["digest"])),
     ]
     lines += ["", *table([pair for pair in rest if pair[1]])]
@@ -95,6 +107,15 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines += [f"  {printable(warning['message'])}" for warning in found["warnings"][:_SHOWN_ROWS]]
         lines += _more(len(found["warnings"]))
     return lines
+
+
+def _file_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Which file it is; of a detached freeze, what it needs and whether that is there."""
+    base, tag = found["base"], found["freeze"]
+    if base is None:
+        return [("archive", found["path"] + (f"@{tag}" if tag else ""))]
+    there = base["path"] or f"MISSING: put {base['name']} beside it (or --base FILE); no samples without it"
+    return [("detached", f"{found['path']}, the freeze {tag}"), ("base", there)]
 
 
 def _said(value: Any) -> str:

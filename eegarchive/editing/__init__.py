@@ -9,11 +9,11 @@ from pathlib import Path
 
 from eegarchive.archive import split_tag
 from eegarchive.editing.annotations import AnnotationOperations
+from eegarchive.editing.applying import ApplyOperations
 from eegarchive.editing.description import DescriptionOperations
 from eegarchive.editing.epochs import EpochOperations
 from eegarchive.editing.freezes import FreezeOperations, ThawReport
 from eegarchive.editing.mne import AddRawReport, MNEOperations
-from eegarchive.editing.signals import SignalOperations
 from eegarchive.editing.windows import WindowOperations
 from eegarchive.errors import EEGArchiveError
 from eegarchive.storage.locks import EDIT_WAIT_SECONDS
@@ -24,7 +24,7 @@ __all__ = ["AddRawReport", "EditableArchive", "ThawReport", "edit"]
 
 class EditableArchive(
     EpochOperations,
-    SignalOperations,
+    ApplyOperations,
     AnnotationOperations,
     FreezeOperations,
     MNEOperations,

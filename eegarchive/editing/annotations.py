@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from eegarchive.editing.session import Session
@@ -15,6 +16,14 @@ from eegarchive.operations.epochs import DEFAULT_LENGTH
 from eegarchive.scoring import read_events
 
 DEFAULT_SET = "user"
+#: Of so many annotations at most the history has the onsets, by which a replay finds them among others.
+_MOST_ONSETS = 64
+
+
+def _few(onsets: Sequence[float] | npt.NDArray[Any]) -> list[float] | None:
+    """Onsets as the history has them; None if there are many."""
+    listed: list[float] = np.atleast_1d(np.asarray(onsets, np.float64)).tolist()
+    return listed if len(listed) <= _MOST_ONSETS else None
 
 
 class AnnotationOperations(Session):
@@ -43,7 +52,8 @@ class AnnotationOperations(Session):
             Who scored, or where from; several sets stand beside each other.
         """
         draft = annotating.add(self.draft, onset, duration, text, kind, channel, annotation_set)
-        self._record("add-annotations", {"count": len(text), "annotation_set": annotation_set}, draft)
+        parameters = {"count": len(text), "annotation_set": annotation_set, "onsets": _few(onset)}
+        self._record("add-annotations", parameters, draft)
 
     def import_annotations(
         self,
@@ -71,7 +81,7 @@ class AnnotationOperations(Session):
             self.draft, found.onset, found.duration, found.text, found.kind, found.channel, name
         )
         parameters = {"file": path.name, "count": len(found.text), "annotation_set": name, "format": format}
-        self._record("import-annotations", parameters, draft)
+        self._record("import-annotations", {**parameters, "onsets": _few(found.onset)}, draft)
         return len(found.text)
 
     def drop_annotations(self, kind: str | None = None, annotation_set: str | None = None) -> int:

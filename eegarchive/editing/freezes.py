@@ -67,6 +67,7 @@ class FreezeOperations(Session):
         """
         if tag not in freezing.tags(self._edited):
             raise no_such_freeze(str(self._edited.path), tag, freezing.tags(self._edited))
+        freezing.refuse_attached(self._edited, tag)
         if remove and tag == layout.SOURCE_FREEZE:
             raise EEGArchiveError(f"{self._edited.path}: the freeze {tag!r} can't be removed")
         self._caches.write()
@@ -74,7 +75,7 @@ class FreezeOperations(Session):
         if keep_unsaved and not freezing.is_kept(self._edited, self.digest):
             kept_as = self._unused_tag()
             self.freeze(kept_as, note=f"the working state before {tag} was thawed")
-        parameters = {"tag": tag, "preserve_cache": preserve_cache or None}
+        parameters = {"tag": tag, "preserve_cache": preserve_cache or None, **self._take_history(tag)}
         self._note("thaw", parameters, self.freezes[tag].digest)
         freezing.restore_state(self._edited, tag)
         self._draft = None
@@ -84,6 +85,19 @@ class FreezeOperations(Session):
         if remove:
             self.remove_freeze(tag)
         return ThawReport(tag, kept_as)
+
+    def _take_history(self, tag: str) -> dict[str, int]:
+        """Write down what led to a freeze that came from elsewhere; which rows of the history say that now."""
+        own = freezing.own_history(self.freezes[tag])
+        if own is None:
+            return {}
+        new, there = (list(zip(*table.columns().values(), strict=True)) for table in (own, self.history))
+        for first in range(len(there) - len(new) + 1):
+            if there[first : first + len(new)] == new:
+                return {"first": first, "rows": len(new)}
+        names = [column.name for column in layout.HISTORY_COLUMNS]
+        self._new_rows += [dict(zip(names, row, strict=True)) for row in new]
+        return {"rows": len(new)}
 
     def remove_freeze(self, tag: str) -> int:
         """Remove a freeze; how many bytes of the file `compact` can give back for it."""

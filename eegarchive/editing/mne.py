@@ -98,6 +98,8 @@ class MNEOperations(Session):
             "added": report.added,
             "dropped": report.dropped,
             "renamed": report.renamed,
+            "data": {name: draft.signals[name].pieces[0].data for name in (*report.changed, *report.added)},
+            "attributes": _marked(self.draft, draft, report),
             "times": report.cropped,
             "annotations_added": report.annotations_added,
             "annotations_dropped": report.annotations_dropped,
@@ -178,6 +180,15 @@ def _marks(change: Change, is_bad: bool) -> dict[str, AttributeValue | None]:
         if kind is not None and change.own is not None:
             marks["kind"] = kind
     return marks
+
+
+def _marked(before: Draft, after: Draft, report: AddRawReport) -> dict[str, dict[str, AttributeValue | None]]:
+    """What became of the attributes of signals whose samples stay; None for one that was lost."""
+    found = {}
+    for old, name in [*((name, name) for name in report.unchanged), *report.renamed.items()]:
+        was, now = before.signals[old].attributes, after.signals[name].attributes
+        found[name] = {key: now.get(key) for key in sorted({*was, *now}) if was.get(key) != now.get(key)}
+    return {name: changed for name, changed in found.items() if changed}
 
 
 def _applied(

@@ -73,7 +73,9 @@ def _filters(channels: Sequence[Channel]) -> tuple[float, float]:
 def subject(state: State) -> dict[str, Any]:
     """The parts of EDF+'s patient field, under MNE's names."""
     with state._file.reading():
-        text = str(read_attribute(state._file.group(layout.EDF), "local_patient_identification") or "")
+        text = str(
+            read_attribute(state._file.recording.group(layout.EDF), "local_patient_identification") or ""
+        )
     parts = text.rstrip().split(" ")
     found: dict[str, Any] = {"his_id": parts[0]}
     if len(parts) < 4:

@@ -65,7 +65,7 @@ class Source:
         self, state: State, channels: Sequence[Channel], rate: float, segment: int | None = None
     ) -> None:
         self.channels, self.rate = list(channels), rate
-        self.path = str(state._file.path)
+        self.path, self._base = str(state._file.path), state._file.base
         segments = state.segments.columns()
         if not len(segments["start"]):
             raise EEGArchiveError(f"{self.path}: there are no samples")
@@ -99,7 +99,7 @@ class Source:
 
     def detach(self) -> None:
         """Have a view of the file of its own, so that the caller may close his."""
-        self._view, self._file = View(self.path), None
+        self._view, self._file = View(self.path, self._base), None
         self._view.file()
 
     def let_go(self) -> None:
@@ -221,9 +221,8 @@ class Source:
 
 def origin(state: State) -> float:
     """Where on the recording clock the source's first sample lies, which is MNE's sample 0."""
-    file = state._file
-    with file.reading():
-        found = state
+    with state._file.reading():
+        file, found = state._file.recording, state
         if layout.SOURCE_FREEZE in guard.names(file.group(layout.FREEZES)):
             found = State(file, f"{layout.FREEZES}/{layout.SOURCE_FREEZE}")
         starts = found.segments["start"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from eegarchive import layout
+from eegarchive.detached import open_file
 from eegarchive.errors import EEGArchiveError, InvalidArchive
 from eegarchive.storage import guard
 from eegarchive.storage.container import ArchiveFile
@@ -17,20 +19,20 @@ from eegarchive.storage.samples import Piece
 class View:
     """A view of an archive's file, opened when it is needed and closed when nobody has it; it pickles as its path."""
 
-    def __init__(self, path: str, file: ArchiveFile | None = None) -> None:
-        self.path = path
+    def __init__(self, path: str, base: Path | None = None, file: ArchiveFile | None = None) -> None:
+        self.path, self._base = path, base
         self._file = file  # one that is open already, and isn't its own to close
 
     def file(self) -> ArchiveFile:
         """The file, opened."""
         if self._file is None:
-            opened = ArchiveFile(self.path)
+            opened = open_file(self.path, self._base)
             self._file = opened  # two threads may come here at once: either view does
             weakref.finalize(self, opened.close)
         return self._file
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_file": None}
+        return {**self.__dict__, "_file": None}
 
 
 @contextlib.contextmanager
@@ -46,7 +48,9 @@ def reading(file: ArchiveFile, pieces: Iterable[Piece]) -> Iterator[None]:
         try:
             yield
         except InvalidArchive:
-            there = guard.names(file.group(layout.DATA))
+            there = {*guard.names(file.group(layout.DATA))}
+            if file.base is not None:
+                there |= {*guard.names(file.recording.group(layout.DATA))}
             if all(piece.data in there for piece in pieces):
                 raise
             raise EEGArchiveError(

@@ -84,7 +84,7 @@ def to_xarray(state: State, picks: str | Sequence[str] | None = None) -> Any:
                 about = {"units": "s", "long_name": "time on the recording clock", "sampling_rate": rate}
                 coordinates[dimension] = (dimension, times, about)
         is_edited = isinstance(state._file, EditedFile)
-        view = View(str(state._file.path), state._file if is_edited else None)
+        view = View(str(state._file.path), state._file.base, state._file if is_edited else None)
         variables = {}
         for name, own in described.items():
             array = SignalArray(view, digest, name, own)

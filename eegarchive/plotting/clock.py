@@ -47,7 +47,7 @@ class Clock:
         """The clock of a state."""
         segments = state.segments.columns()
         starts, ends = segments["start"], segments["start"] + segments["duration"]
-        source = State(state._file, f"{FREEZES}/{SOURCE_FREEZE}").segments.columns()
+        source = State(state._file.recording, f"{FREEZES}/{SOURCE_FREEZE}").segments.columns()
         begins = np.concatenate([starts, source["start"]])
         stops = np.concatenate([ends, source["start"] + source["duration"]])
         if not (stops > begins).any():

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import h5py
 
 from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive
-from eegarchive.layout import DATA
+from eegarchive.layout import DATA, FORMAT, FREEZES, SIGNALS
 from eegarchive.storage import guard, handles, journal
-from eegarchive.storage.handles import Handle, checked
+from eegarchive.storage.handles import Handle, IsDetached, checked
+from eegarchive.storage.outside import Attached, attached_freezes, own_freezes
 from eegarchive.storage.samples import StoredSamples
 from eegarchive.storage.transaction import Transaction
 
@@ -25,7 +26,7 @@ class ArchiveFile:
 
     What is read from it is read inside :meth:`reading`, which sees the file as the last commit left it. Safe to
     use from several threads; a forked child has a handle of its own; a pickled one is its path. Nothing but
-    the file itself is ever opened.
+    the file itself is ever opened: freezes that lie in other files are opened by who asks for them.
 
     Parameters
     ----------
@@ -33,6 +34,10 @@ class ArchiveFile:
     locking : bool
         Keep commits out while reading; off where the caller itself holds the lock.
     """
+
+    #: What the root's attribute `format` is, and a file whose datasets the virtual ones may show.
+    _format = FORMAT
+    _shows = "."
 
     def __init__(self, path: str | os.PathLike[str], locking: bool = True) -> None:
         self.path = Path(os.path.abspath(path))
@@ -79,8 +84,14 @@ class ArchiveFile:
                     if handle is None or handle.process != os.getpid():
                         handle = self._handle = handles.shared(self.path, self._locking)
             if handle.enter():
-                return handle
+                if handle.format == self._format:
+                    return handle
+                handle.leave()
+                raise self._is_another_format()
             self._let_go(handle)
+
+    def _is_another_format(self) -> EEGArchiveError:
+        return IsDetached(self.path)
 
     def _let_go(self, handle: Handle) -> None:
         """Be no user of a handle any more, unless another thread has done that."""
@@ -158,7 +169,7 @@ class ArchiveFile:
     def dataset(self, parent: str, name: str, may_be_virtual: bool = False) -> h5py.Dataset:
         """A dataset of the group at `parent`, checked; a virtual one only for a caller that won't read it."""
         try:
-            return guard.dataset_at(self.group(parent), name, may_be_virtual)
+            return guard.dataset_at(self.group(parent), name, may_be_virtual, base=self._shows)
         except NotInArchive as error:
             raise InvalidArchive(f"{self.path}: {error}") from None
 
@@ -175,6 +186,42 @@ class ArchiveFile:
                 ) from None
 
         return self.cached((DATA, name), look_up)
+
+    def shown(self, parent: str, name: str, data: str | None) -> h5py.Dataset:
+        """What the group of signals at `parent` has under a name, for its attributes and type.
+
+        Stored data, named `data`, that it's a link to aren't opened twice.
+        """
+        if data is not None:
+            stored = self.stored(data).dataset
+            if guard.address_at(self._signals(parent), name) == guard.address(stored):
+                return stored
+        return self.dataset(parent, name, may_be_virtual=True)
+
+    def _signals(self, parent: str) -> h5py.Group:
+        return self.cached((SIGNALS, parent), lambda: self.group(parent))
+
+    @property
+    def base(self) -> Path | None:
+        """Where the archive is that has the rest of a detached freeze's samples; an archive has all its own."""
+        return None
+
+    @property
+    def recording(self) -> ArchiveFile:
+        """The file that has what came from the source: /edf and the freeze `source`; this one."""
+        return self
+
+    def own_freezes(self) -> list[str]:
+        """Tags of the freezes that lie in this file."""
+        return own_freezes(self.group(FREEZES))
+
+    def attached_freezes(self) -> dict[str, Attached]:
+        """The freezes that lie in detached files, by tag."""
+        return attached_freezes(self.group(FREEZES))
+
+    def states(self) -> list[str]:
+        """Paths of the groups whose members are a state of this file's own; "" is the root."""
+        return ["", *(f"{FREEZES}/{tag}" for tag in self.own_freezes())]
 
 
 class EditedFile(ArchiveFile):

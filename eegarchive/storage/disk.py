@@ -7,11 +7,17 @@ that a test can break off before, inside and after each step.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import threading
 from pathlib import Path
 
+from eegarchive.errors import EEGArchiveError
+
 _BINARY = getattr(os, "O_BINARY", 0)
+#: A link laid beside an archive isn't followed, and a pipe doesn't keep us waiting.
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _moving = threading.Lock()
 
 
@@ -63,14 +69,61 @@ def sync(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+def must_be_file(path: str | os.PathLike[str]) -> None:
+    """Make sure that a path leads to a file before it is opened: opening a pipe waits for ever.
+
+    Raises
+    ------
+    EEGArchiveError
+        If it leads to anything else.
+    FileNotFoundError, IsADirectoryError
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
+        raise EEGArchiveError(f"{os.fspath(path)}: isn't a file")
+
+
 def open_existing(path: Path) -> int:
     """Open a file to read and write it."""
     return os.open(path, os.O_RDWR | _BINARY)
 
 
+def open_beside(path: Path) -> int:
+    """Open a file of ours beside an archive to read it, which somebody else may have laid there.
+
+    Raises
+    ------
+    OSError
+        If it is anything but a file: a link, a pipe, a device.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _PLAIN | _BINARY)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "isn't a regular file", str(path))
+    return descriptor
+
+
 def open_or_create(path: Path) -> int:
-    """Open a file to read and write it; an empty one where there is none."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
+    """Open a file of ours to read and write it; an empty one where there is none.
+
+    A link or pipe of that name, and another name of some other file, is removed first: what we write, or cut
+    off, must be ours.
+    """
+    flags = os.O_RDWR | os.O_CREAT | _BINARY
+    try:
+        descriptor = os.open(path, flags | _PLAIN, 0o666)
+    except OSError as error:
+        if not os.path.islink(path) or error.errno == errno.EACCES:
+            raise
+    else:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+            return descriptor
+        os.close(descriptor)
+    os.unlink(path)
+    return os.open(path, flags | os.O_EXCL, 0o666)
 
 
 def create(path: Path) -> int:

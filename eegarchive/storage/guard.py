@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import h5py
@@ -20,7 +20,9 @@ from eegarchive.errors import InvalidArchive, NotInArchive, UnsafeArchive
 from eegarchive.layout import (
     DATA,
     MAX_CHUNK_BYTES,
+    MAX_DEPTH,
     MAX_EXPANSION,
+    MAX_MEMBERS,
     MAX_NAME_BYTES,
     SAMPLE_TYPES,
     SMALL_ENOUGH_BYTES,
@@ -53,6 +55,8 @@ def check_name(name: str, where: str) -> None:
 @finds_damage
 def names(group: h5py.Group) -> list[str]:
     """Names of a group's members, in byte order; none is followed."""
+    if (count := group.id.get_num_objs()) > MAX_MEMBERS:
+        raise UnsafeArchive(f"{group.name}: has {count} members; {MAX_MEMBERS} at most")
     found: list[str] = []
     for raw in group.id:
         try:
@@ -108,6 +112,25 @@ def address_at(group: h5py.Group, name: str) -> int | None:
     return int(info.u)
 
 
+@finds_damage
+def external(group: h5py.Group, name: str) -> tuple[str, str] | None:
+    """File name and path that an external link states, which isn't followed; None if the member is something else."""
+    raw = name.encode("utf-8")
+    if group.id.links.get_info(raw).type != h5py.h5l.TYPE_EXTERNAL:
+        return None
+    file, path = (text.decode("utf-8", "replace") for text in group.id.links.get_val(raw))
+    return file, path
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a text may name a file beside another one: no path, and nothing that HDF5 expands (spec X-3)."""
+    try:
+        check_name(name, "")
+    except UnsafeArchive:
+        return False
+    return not set(name) & set("%\\:") and name == name.strip()
+
+
 def _below(group: h5py.Group, name: str) -> str:
     return f"{str(group.name).rstrip('/')}/{printable(name)}"
 
@@ -121,17 +144,17 @@ def group_at(group: h5py.Group, name: str) -> h5py.Group:
 
 
 def dataset_at(
-    group: h5py.Group, name: str, may_be_virtual: bool = False, dimensions: int = 1
+    group: h5py.Group, name: str, may_be_virtual: bool = False, dimensions: int = 1, base: str = "."
 ) -> h5py.Dataset:
     """A member that must be a dataset, checked before anything of it is read.
 
     A virtual one is refused unless the caller won't read it: HDF5 would follow links on the way to its
-    sources.
+    sources. These may be in the file itself, or in the one that is called `base`.
     """
     found = member(group, name)
     if not isinstance(found, h5py.Dataset):
         raise InvalidArchive(f"{found.name}: is a group where a dataset must be")
-    check_dataset(found)
+    check_dataset(found, base)
     if found.ndim != dimensions:
         raise InvalidArchive(f"{found.name}: has {found.ndim} dimensions; here the format has {dimensions}")
     if found.is_virtual and not may_be_virtual:
@@ -140,7 +163,7 @@ def dataset_at(
 
 
 @finds_damage
-def check_dataset(dataset: h5py.Dataset) -> None:
+def check_dataset(dataset: h5py.Dataset, base: str = ".") -> None:
     """Refuse storage, filters, types and sizes that the format doesn't have (spec G-2, G-3, G-5, G-6, G-8)."""
     where = printable(str(dataset.name))
     creation = dataset.id.get_create_plist()
@@ -149,7 +172,7 @@ def check_dataset(dataset: h5py.Dataset) -> None:
     _check_type(dataset.id.get_type(), where)
     layout = creation.get_layout()
     if layout == h5d.VIRTUAL:
-        _check_virtual(creation, where)
+        _check_virtual(creation, where, base)
         return
     if layout == h5d.COMPACT:
         return
@@ -165,10 +188,10 @@ def check_dataset(dataset: h5py.Dataset) -> None:
         raise UnsafeArchive(f"{where}: {size} bytes out of {stored} stored ones; that is no recording")
 
 
-def _check_virtual(creation: Any, where: str) -> None:
+def _check_virtual(creation: Any, where: str, base: str) -> None:
     for i in range(creation.get_virtual_count()):
         file, source = creation.get_virtual_filename(i), creation.get_virtual_dsetname(i)
-        if file != ".":
+        if file not in (".", base):
             raise UnsafeArchive(
                 f"{where}: a virtual dataset with a source in another file ({printable(file)!r})"
             )
@@ -181,6 +204,7 @@ def _check_virtual(creation: Any, where: str) -> None:
 def _check_type(kind: Any, where: str) -> None:
     if isinstance(kind, h5t.TypeCompoundID):
         for i in range(kind.get_nmembers()):
+            kind.get_member_name(i).decode("utf-8")
             field = kind.get_member_type(i)
             if isinstance(field, h5t.TypeStringID):
                 if field.is_variable_str():
@@ -197,24 +221,32 @@ def _check_type(kind: Any, where: str) -> None:
         raise InvalidArchive(f"{where}: the type isn't one the format has")
 
 
-def walk(group: h5py.Group, path: str = "") -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+def walk(
+    group: h5py.Group, path: str = "", leave_out: Container[str] = ()
+) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
     """Yield (path, object) for all below a group in path order, each link checked before it is followed.
+
+    Links at the paths in `leave_out`, which the caller has checked, are passed over.
 
     Raises
     ------
     UnsafeArchive
         On any link but a hard one, and on a group that has two names or contains itself (spec C-10, G-4).
     """
-    return _walk(group, path, {address(group)}, ())
+    return _walk(group, path, {address(group)}, (), leave_out)
 
 
 def _walk(
-    group: h5py.Group, path: str, seen: set[int], above: tuple[int, ...]
+    group: h5py.Group, path: str, seen: set[int], above: tuple[int, ...], leave_out: Container[str]
 ) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
     above = (*above, address(group))
+    if len(above) > MAX_DEPTH:
+        raise UnsafeArchive(f"{path}: lies in {MAX_DEPTH} groups; the format has a few")
     for name in names(group):
-        found = member(group, name)
         below = f"{path}/{name}"
+        if below in leave_out:
+            continue
+        found = member(group, name)
         if isinstance(found, h5py.Group):
             here = address(found)
             if here in above:
@@ -223,7 +255,7 @@ def _walk(
                 raise UnsafeArchive(f"{below}: a group that has another name too")
             seen.add(here)
             yield below, found
-            yield from _walk(found, below, seen, above)
+            yield from _walk(found, below, seen, above, leave_out)
         else:
             yield below, found
 

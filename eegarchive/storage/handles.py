@@ -8,14 +8,15 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from eegarchive.errors import EEGArchiveError, InvalidArchive, UnsupportedVersion
-from eegarchive.layout import FORMAT, FORMAT_MAJOR
-from eegarchive.storage import guard, journal, locks, seal
+from eegarchive.layout import DETACHED_FORMAT, FORMAT, FORMAT_MAJOR
+from eegarchive.storage import disk, guard, journal, locks, seal
 from eegarchive.storage.damage import HDF5_ERRORS, first_line
 from eegarchive.storage.objects import read_attribute
 from eegarchive.storage.pages import CHUNK_CACHE, Pages
@@ -39,9 +40,12 @@ class Handle:
         self.process = os.getpid()
         self.users = 0
         self.kept: dict[tuple[str, ...], Any] = {}
+        disk.must_be_file(path)
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115  # until close()
         self.lock_file = self._file.fileno()
         self.h5: h5py.File = None
+        #: Which of the formats of this package the file has.
+        self.format = ""
         self._locking = locking
         self._active = 0
         #: Threads that are reading, and how often nested.
@@ -91,7 +95,8 @@ class Handle:
         """Close the file; for a forked child too, where some thread of the parent may have the mutex for ever."""
         self.kept.clear()
         if self.h5 is not None:
-            self.h5.close()
+            with contextlib.suppress(*HDF5_ERRORS):  # a damaged file's objects may not let go
+                self.h5.close()
         self._file.close()
 
     def _give_way(self) -> None:
@@ -154,7 +159,12 @@ class Handle:
             self.kept.clear()
             self.h5.close()
             self.h5 = None
-        self.h5 = checked(self._rolled_back(found) if found else _open(self.path, self._locking), self.path)
+        self.h5 = checked(
+            self._rolled_back(found) if found else _open(self.path, self._locking),
+            self.path,
+            (FORMAT, DETACHED_FORMAT),
+        )
+        self.format = str(read_attribute(self.h5, "format"))
         self._is_rolled_back = found is not None
         self._seen = seen
 
@@ -221,7 +231,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def checked(h5: h5py.File, path: Path) -> h5py.File:
+class IsDetached(InvalidArchive):
+    """The file is a detached freeze, where an archive must be."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: is a detached freeze, not an archive; make it one with its base (eegarchive pack)"
+        )
+
+
+def checked(h5: h5py.File, path: Path, formats: Sequence[str] = (FORMAT,)) -> h5py.File:
     """Make sure that a file is an archive, and of a version we read; it is closed if not.
 
     Raises
@@ -231,7 +250,10 @@ def checked(h5: h5py.File, path: Path) -> h5py.File:
     try:
         if h5.userblock_size:
             raise InvalidArchive(f"{path}: has a user block; archives have none")
-        if read_attribute(h5, "format") != FORMAT:
+        stated = read_attribute(h5, "format")
+        if stated == DETACHED_FORMAT not in formats:
+            raise IsDetached(path)
+        if stated not in formats:
             raise InvalidArchive(f"{path}: is HDF5, but not an eegarchive (no attribute format = {FORMAT!r})")
         version = str(read_attribute(h5, "format_version") or "")
         if not re.fullmatch(rf"{FORMAT_MAJOR}\.\d+", version):

@@ -59,21 +59,25 @@ class Journal:
             return None
         old_size, new_size, count = _HEADER.unpack_from(body, len(_MAGIC))
         width = _NUMBER.size + 2 * PAGE_BYTES
-        if len(body) != first + count * width:
+        if len(body) != first + count * width or min(old_size, new_size) < seal.SEAL_BYTES:
             return None
-        pages = {}
+        last = (max(old_size, new_size) - 1) // PAGE_BYTES
+        pages: dict[int, tuple[bytes, bytes]] = {}
         for at in range(first, len(body), width):
             (number,) = _NUMBER.unpack_from(body, at)
             at += _NUMBER.size
+            if number > last or number in pages:
+                return None
             pages[number] = (body[at : at + PAGE_BYTES], body[at + PAGE_BYTES : at + 2 * PAGE_BYTES])
         return cls(old_size, new_size, pages)
 
     def belongs_to(self, descriptor: int) -> bool:
         """Whether a file can be what the cut-off commit left: each byte old or new, and none missing."""
         size = os.fstat(descriptor).st_size
-        if size < min(self.old_size, self.new_size):
+        lacking = range(size // PAGE_BYTES, -(-self.old_size // PAGE_BYTES))
+        if size < min(self.old_size, self.new_size) or len(lacking) > len(self.pages):
             return False
-        return all(
+        return all(number in self.pages for number in lacking) and all(
             is_mixture(disk.read_at(descriptor, number * PAGE_BYTES, PAGE_BYTES), old, new)
             for number, (old, new) in self.pages.items()
         )
@@ -109,6 +113,34 @@ def remove(archive: Path) -> None:
     disk.sync_folder(archive.parent)
 
 
+def _read(path: Path) -> Journal | None:
+    """The journal at a path; None if it isn't whole, or no file.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+    """
+    try:
+        descriptor = disk.open_beside(path)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError:
+        return None
+    try:
+        size, first = os.fstat(descriptor).st_size, len(_MAGIC) + _HEADER.size
+        head = disk.read_at(descriptor, 0, first)
+        if len(head) < first or not head.startswith(_MAGIC):
+            return None
+        count = _HEADER.unpack_from(head, len(_MAGIC))[2]
+        if size != first + count * (_NUMBER.size + 2 * PAGE_BYTES) + 32:
+            return None  # before anything of that size is read
+        return Journal.decode(disk.read_at(descriptor, 0, size))
+    except MemoryError:
+        raise InvalidArchive(f"{path}: a journal of {size} bytes doesn't fit into memory") from None
+    finally:
+        os.close(descriptor)
+
+
 def find(archive: Path, descriptor: int) -> Journal | None:
     """The journal of a commit of this very file that was cut off, for who may not put it back.
 
@@ -118,10 +150,9 @@ def find(archive: Path, descriptor: int) -> Journal | None:
         If the journal can't help, and the archive isn't whole without it.
     """
     try:
-        raw = place(archive).read_bytes()
+        journal = _read(place(archive))
     except FileNotFoundError:
         return None
-    journal = Journal.decode(raw)
     if journal is not None and journal.belongs_to(descriptor):
         return journal
     if not seal.is_intact(archive):
@@ -146,12 +177,12 @@ def recover(archive: Path, descriptor: int) -> None:
     OddInput
         If there is a journal of another file; it is kept under another name.
     """
-    if not place(archive).exists():
+    if not os.path.lexists(place(archive)):
         return
     journal = find(archive, descriptor)
     if journal is not None:
         journal.put_back(descriptor)
-    elif Journal.decode(place(archive).read_bytes()) is not None:
+    elif _read(place(archive)) is not None:
         aside = archive.with_name(archive.name + _FOREIGN_SUFFIX)
         disk.rename(place(archive), aside)
         disk.sync_folder(archive.parent)

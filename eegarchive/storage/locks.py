@@ -132,7 +132,7 @@ def only_writer(archive: Path, timeout: float) -> Iterator[None]:
 def has_writer(archive: Path) -> bool:
     """Whether somebody edits an archive now."""
     try:
-        descriptor = os.open(archive.with_name(archive.name + _LOCK_SUFFIX), os.O_RDONLY)
+        descriptor = disk.open_beside(archive.with_name(archive.name + _LOCK_SUFFIX))
     except OSError:
         return False
     try:
@@ -155,10 +155,15 @@ def waiting_commit(archive: Path) -> tuple[int, int] | None:
     """What tells the commit that waits for readers now from others; None if there is none."""
     path = archive.with_name(archive.name + _LOCK_SUFFIX)
     try:
-        status = os.stat(path)
-        if not path.read_bytes().endswith(_COMMIT_WAITS) or not has_writer(archive):
-            return None
+        descriptor = disk.open_beside(path)
     except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        end = disk.read_at(descriptor, max(0, status.st_size - len(_COMMIT_WAITS)), len(_COMMIT_WAITS))
+    finally:
+        os.close(descriptor)
+    if end != _COMMIT_WAITS or not has_writer(archive):
         return None
     return status.st_ino, status.st_mtime_ns
 
@@ -166,9 +171,13 @@ def waiting_commit(archive: Path) -> tuple[int, int] | None:
 def _holder(path: Path) -> str:
     """What the writers' lock says of its holder."""
     try:
-        stated = json.loads(path.read_bytes()[:4096].partition(b"\n")[0])
+        descriptor = disk.open_beside(path)
+        try:
+            stated = json.loads(disk.read_at(descriptor, 0, 4096).partition(b"\n")[0])
+        finally:
+            os.close(descriptor)
         return f"process {int(stated['process'])} on {str(stated['host'])!r} since {str(stated['since'])!r}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 

@@ -17,11 +17,18 @@ import numpy as np
 import numpy.typing as npt
 from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
 
-from eegarchive.errors import EEGArchiveError, InvalidArchive
-from eegarchive.layout import BYTES_DIGEST, LIBVER, MAX_COMPACT_BYTES, TABLE_CHUNK_BYTES, Column
+from eegarchive.errors import EEGArchiveError, InvalidArchive, NotInArchive, UnsafeArchive
+from eegarchive.layout import (
+    BYTES_DIGEST,
+    LIBVER,
+    MAX_ATTRIBUTES,
+    MAX_COMPACT_BYTES,
+    TABLE_CHUNK_BYTES,
+    Column,
+)
 from eegarchive.storage.codec import PORTABLE, Codec, encode_portable
 from eegarchive.storage.damage import finds_damage
-from eegarchive.storage.guard import check_chunks
+from eegarchive.storage.guard import address_at, check_chunks
 from eegarchive.storage.workers import spread
 
 AttributeValue = str | int | float
@@ -106,9 +113,23 @@ def link(obj: h5py.Dataset, parent: h5py.Group, name: str) -> None:
 
 
 def link_again(source: h5py.Group, name: str, parent: h5py.Group, new_name: str) -> None:
-    """Give what a group has under a name a further name, without opening it."""
+    """Give what a group has under a name a further name, without opening it.
+
+    Raises
+    ------
+    UnsafeArchive
+        If it has a link that isn't a hard one: HDF5 would follow it.
+    """
+    address_at(source, name)
     parent.id.links.create_hard(
         new_name.encode("utf-8"), source.id, name.encode("utf-8"), lcpl=_link_creation()
+    )
+
+
+def link_outside(parent: h5py.Group, name: str, file: str, path: str) -> None:
+    """Make a member that is an external link: for other tools, since ours never let HDF5 follow one."""
+    parent.id.links.create_external(
+        name.encode("utf-8"), file.encode("utf-8"), path.encode("utf-8"), lcpl=_link_creation()
     )
 
 
@@ -179,6 +200,17 @@ def write_attributes(obj: h5py.Group | h5py.Dataset, values: Mapping[str, Attrib
         write_attribute(obj, name, values[name])
 
 
+class _Attributes(dict[str, AttributeValue]):
+    """Attributes of an object; one that is missing is what's wrong with the file."""
+
+    def __init__(self, where: str, values: Mapping[str, AttributeValue]) -> None:
+        super().__init__(values)
+        self._where = where
+
+    def __missing__(self, name: str) -> AttributeValue:
+        raise NotInArchive(f"{self._where}: lacks the attribute {name!r}; run `eegarchive verify`")
+
+
 @finds_damage
 def read_attributes(obj: h5py.Group | h5py.Dataset) -> dict[str, AttributeValue]:
     """All attributes of an object, in name order.
@@ -188,9 +220,11 @@ def read_attributes(obj: h5py.Group | h5py.Dataset) -> dict[str, AttributeValue]
     InvalidArchive
         If one is of a type the format doesn't have (spec C-7).
     """
+    if (count := h5a.get_num_attrs(obj.id)) > MAX_ATTRIBUTES:
+        raise UnsafeArchive(f"{obj.name}: has {count} attributes; {MAX_ATTRIBUTES} at most")
     names: list[bytes] = []
     h5a.iterate(obj.id, names.append)
-    return {name.decode("utf-8", "replace"): _value(obj, name) for name in names}
+    return _Attributes(str(obj.name), {name.decode("utf-8", "replace"): _value(obj, name) for name in names})
 
 
 @finds_damage
@@ -206,6 +240,8 @@ def _value(obj: h5py.Group | h5py.Dataset, name: bytes) -> AttributeValue:
     kind = attribute.get_type()
     if attribute.shape != ():
         raise InvalidArchive(f"{obj.name}@{name!r}: attributes are scalars")
+    if kind.get_size() > _MAX_ATTRIBUTE_BYTES:
+        raise UnsafeArchive(f"{obj.name}@{name!r}: {kind.get_size()} bytes; {_MAX_ATTRIBUTE_BYTES} at most")
     if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
         raw = np.zeros((), f"S{kind.get_size()}")
         attribute.read(raw, mtype=kind)

@@ -312,7 +312,8 @@ def recover(path: Path, timeout: float) -> None:
 @contextlib.contextmanager
 def locked(path: Path, timeout: float) -> Iterator[int]:
     """The archive, open for writing: other writers are kept out, and a crash of the last one is undone."""
-    with open(path, "rb"):  # the system's own message where there is no such file
+    disk.must_be_file(path)
+    with open(path, "rb"):  # the system's own message where it may not be read
         pass
     with locks.only_writer(path, timeout):
         descriptor, process = disk.open_existing(path), os.getpid()

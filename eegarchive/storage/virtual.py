@@ -15,7 +15,7 @@ from eegarchive.storage import objects
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.samples import Piece
 
-_SAME_FILE = b"."
+SAME_FILE = "."
 
 
 def create(
@@ -25,10 +25,11 @@ def create(
     pieces: Sequence[Piece],
     lengths: Mapping[str, int],
     attributes: Mapping[str, AttributeValue],
+    files: Mapping[str, str] | None = None,
 ) -> h5py.Dataset:
     """Create a virtual dataset that shows pieces of stored signals, one mapping for each (spec P-6, P-7).
 
-    `lengths` has the length of each stored signal.
+    `lengths` has the length of each stored signal, `files` the name of the file of each that lies in another one.
     """
     creation = h5p.create(h5p.DATASET_CREATE)
     creation.set_obj_track_times(False)
@@ -41,7 +42,8 @@ def create(
         count, source = (len(piece),), sources[piece.data]
         space.select_hyperslab((at,), (1,), block=count)
         source.select_hyperslab((piece.start,), (1,), block=count)
-        creation.set_virtual(space, _SAME_FILE, f"/{DATA}/{piece.data}".encode("ascii"), source)
+        file = (files or {}).get(piece.data, SAME_FILE).encode("utf-8")
+        creation.set_virtual(space, file, f"/{DATA}/{piece.data}".encode("ascii"), source)
         at += len(piece)
     space.select_all()
     shown = h5d.create(
@@ -71,6 +73,15 @@ def mapping(dataset: h5py.Dataset) -> list[tuple[str, int, int, int, int]]:
             runs += [int(low[0]), int(high[0]) + 1]
         found.append((creation.get_virtual_dsetname(i).removeprefix(f"/{DATA}/"), *runs))
     return sorted(found, key=lambda run: run[3])
+
+
+def source_files(dataset: h5py.Dataset) -> dict[str, set[str]]:
+    """Names of the files that the stored signals which a virtual dataset shows are said to lie in, by theirs."""
+    creation, found = dataset.id.get_create_plist(), dict[str, set[str]]()
+    for i in range(creation.get_virtual_count()):
+        data = creation.get_virtual_dsetname(i).removeprefix(f"/{DATA}/")
+        found.setdefault(data, set()).add(creation.get_virtual_filename(i))
+    return found
 
 
 def expected_mapping(pieces: Sequence[Piece]) -> list[tuple[str, int, int, int, int]]:

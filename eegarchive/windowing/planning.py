@@ -18,6 +18,8 @@ _SAME_TIME = 1e-6
 _ON_SAMPLE = 1e-6
 #: No recording lasts that long: thirty years.
 _MAX_SECONDS = 1e9
+#: As many as fit into memory with what is known of each.
+_MOST_WINDOWS = 10**8
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ def plan(state: State, rate: float, length: float, step: float) -> Plan:
     first, sizes = edges[:-1], np.diff(edges)
     most = np.maximum(0, np.floor((sizes - samples) / (step * rate) + _ON_SAMPLE).astype(np.int64) + 1)
     most[sizes < samples] = 0
+    if most.sum() > _MOST_WINDOWS:
+        raise EEGArchiveError(f"that gives {most.sum()} windows, {_MOST_WINDOWS} at most; take longer steps")
     of = np.repeat(np.arange(len(sizes)), most)
     k = np.arange(len(of)) - np.repeat(np.cumsum(most) - most, most)
     within = np.ceil(k * (step * rate) - _ON_SAMPLE).astype(np.int64)

@@ -155,13 +155,17 @@ class WindowSet:
 
     def info(self) -> SetInfo:
         """What it says of itself."""
+        try:
+            parameters = json.loads(str(self.attributes["parameters"]))
+        except (ValueError, RecursionError):
+            raise InvalidArchive(f"{self.where}: its parameters aren't JSON") from None
         return SetInfo(
             self.name,
             str(self.attributes["state"]),
             *self.shape,
             self.dtype.name,
             float(self.attributes["sampling_rate"]),
-            json.loads(str(self.attributes["parameters"])),
+            parameters,
             str(self.attributes["time"]),
             int(self.samples.id.get_storage_size()),
         )

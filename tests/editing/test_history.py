@@ -55,8 +55,11 @@ def test_every_operation_is_a_row_with_its_parameters(psg: Path, tmp_path: Path)
     with eegarchive.open(psg) as archive:
         assert list(zip(operations(archive), parameters(archive), strict=True))[1:] == [
             ("epochs", {"length": 20.0, "step": 20.0, "offset": 5.0}),
-            ("add-annotations", {"count": 2, "annotation_set": "bob"}),
-            ("import-annotations", {"file": "alice.eannot", "count": 2, "annotation_set": "alice"}),
+            ("add-annotations", {"count": 2, "annotation_set": "bob", "onsets": [0.0, 30.0]}),
+            (
+                "import-annotations",
+                {"file": "alice.eannot", "count": 2, "annotation_set": "alice", "onsets": [0.0, 30.0]},
+            ),
             ("rename-annotations", {"kind": "W", "annotation_set": "bob", "text": "wake"}),
             ("drop-annotations", {"annotation_set": "alice"}),
             ("mask", {"drop": ["W", "N*"], "all_of": True}),

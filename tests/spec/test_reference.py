@@ -19,15 +19,16 @@ from .reader import Reader, attributes_of, seal_of, sha256_of_lines
 
 FOLDER = ROOT / "spec" / "reference" / "1.0"
 EXPECTED = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
-WHOLE = [name for name, expected in EXPECTED.items() if "broken" not in expected]
+WHOLE = [name for name, expected in EXPECTED.items() if not {"broken", "detached"} & set(expected)]
+DETACHED = [name for name, expected in EXPECTED.items() if "detached" in expected]
 BROKEN = [name for name, expected in EXPECTED.items() if "broken" in expected]
 
 
 def test_every_file_has_its_expectation() -> None:
-    assert {path.stem for path in FOLDER.glob("*.h5")} == set(EXPECTED) == {*WHOLE, *BROKEN}
+    assert {path.stem for path in FOLDER.glob("*.h5")} == set(EXPECTED) == {*WHOLE, *DETACHED, *BROKEN}
     assert len(WHOLE) >= 5
     assert len(BROKEN) >= 9
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 600_000
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 640_000
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -39,6 +40,14 @@ def test_whole_archives_are_whole(name: str) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_the_package_answers_as_expected(name: str) -> None:
     assert json.loads(json.dumps(reference.expectation(FOLDER / f"{name}.h5"))) == EXPECTED[name]
+
+
+@pytest.mark.clause("X-1", "X-2", "X-3", "X-4")
+@pytest.mark.parametrize("name", DETACHED)
+def test_the_package_answers_as_expected_of_detached_freezes(name: str) -> None:
+    assert eegarchive.verify(FOLDER / f"{name}.h5") == []
+    found = reference.detached_expectation(FOLDER / f"{name}.h5")
+    assert json.loads(json.dumps(found)) == EXPECTED[name]
 
 
 def state_of(reader: Reader, prefix: str) -> dict[str, Any]:

@@ -105,5 +105,5 @@ def check_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         verification,
         "check_contents",
-        lambda path, *_: nights.contents_findings(path),
+        lambda path, *_, **__: nights.contents_findings(path),
     )

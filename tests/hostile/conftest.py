@@ -1,0 +1,8 @@
+"""The archive that is spoilt, and the fuzzer's parts, which lie in tools."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
