@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from eegarchive.errors import (
         OddInput as OddInput,
     )
+    from eegarchive.errors import ScriptError as ScriptError
     from eegarchive.errors import StaleValue as StaleValue
     from eegarchive.errors import (
         TargetExists as TargetExists,
@@ -122,6 +123,9 @@ if TYPE_CHECKING:
     from eegarchive.lineage import (
         history as history,
     )
+    from eegarchive.luna.runner import Ran as Ran
+    from eegarchive.luna.runner import RunReport as RunReport
+    from eegarchive.luna.runner import run as run
     from eegarchive.manifests import manifest as manifest
     from eegarchive.plotting import plot as plot
     from eegarchive.replaying import ReplayReport as ReplayReport
@@ -167,6 +171,9 @@ _HOMES = {
     "Operation": "lineage",
     "ReplayReport": "replaying",
     "PackReport": "exchange",
+    "Ran": "luna.runner",
+    "RunReport": "luna.runner",
+    "ScriptError": "errors",
     "StaleValue": "errors",
     "Stratified": "cache",
     "TargetExists": "errors",
@@ -200,6 +207,7 @@ _HOMES = {
     "read_raw": "archive",
     "recode": "compaction",
     "replay": "replaying",
+    "run": "luna.runner",
     "summarize": "summary",
     "to_braindecode": "bridges.braindecode",
     "verify": "verification",
@@ -237,7 +245,10 @@ __all__ = [
     "OddInput",
     "Operation",
     "PackReport",
+    "Ran",
     "ReplayReport",
+    "RunReport",
+    "ScriptError",
     "StaleValue",
     "Stratified",
     "TargetExists",
@@ -272,6 +283,7 @@ __all__ = [
     "read_raw",
     "recode",
     "replay",
+    "run",
     "summarize",
     "to_braindecode",
     "verify",

@@ -45,6 +45,10 @@ class TargetExists(EEGArchiveError, FileExistsError):
     """The output is there already and overwriting was not asked for."""
 
 
+class ScriptError(EEGArchiveError, ValueError):
+    """A Luna script can't be run as it is written; the message says in which line. Nothing was changed."""
+
+
 class VerificationFailed(EEGArchiveError):
     """What was read back from disk is not what went in. The new file was removed."""
 

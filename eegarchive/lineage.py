@@ -312,6 +312,10 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "rename-annotations": _rename_annotations,
     "freeze": _freeze,
     "attach": lambda p: f"attach {p['file']} as {p['tag']}",
+    "run": lambda p: (
+        f"{'go on with' if p.get('continued') else 'run'} {p.get('script') or 'a script'} "
+        f"of SHA-256 {p['sha256'][:_HASH_DIGITS]}"
+    ),
     "prepare-windows": lambda p: f"prepare windows of {p['length']:.10g} s as {p['name']}",
     "remove-windows": lambda p: f"remove the windows {p['name']}",
     "describe": lambda p: f"describe the recording: {_listed(p['fields'])}",

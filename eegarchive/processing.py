@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eegarchive.errors import EEGArchiveError, OddInput
+from eegarchive.numerics.firs import kaiser_fir, kaiser_length
 
 Samples: TypeAlias = npt.NDArray[np.float64]
 #: Gives the physical values of samples [start, stop) of the whole signal.
@@ -47,7 +48,13 @@ def lowest_rate(low: float | None, high: float | None) -> float:
     return 2.0 * max(low or 0.0, high or 0.0)
 
 
-def filter_parameters(sampling_rate: float, low: float | None, high: float | None) -> dict[str, Any]:
+def filter_parameters(
+    sampling_rate: float,
+    low: float | None,
+    high: float | None,
+    transition: float | None = None,
+    ripple: float | None = None,
+) -> dict[str, Any]:
     """Everything a filter is designed from, under the names of `mne.filter.filter_data`'s arguments.
 
     Parameters
@@ -56,6 +63,8 @@ def filter_parameters(sampling_rate: float, low: float | None, high: float | Non
         Samples per second.
     low, high : float or None
         Edges of the pass band in Hz: `low` alone is a high-pass, `high` alone a low-pass, both a band-pass.
+    transition, ripple : float, optional
+        Of a filter with Kaiser's window, see :func:`eegarchive.numerics.kaiser_fir`, in place of MNE's.
 
     Returns
     -------
@@ -85,16 +94,14 @@ def filter_parameters(sampling_rate: float, low: float | None, high: float | Non
     if low is not None and high is not None and low >= high:
         band_stop = "; a filter that stops a band isn't offered" if low > high else ""
         raise EEGArchiveError(f"low = {low:.10g} Hz must be below high = {high:.10g} Hz{band_stop}")
+    if transition is not None or ripple is not None:
+        return _kaiser_parameters(rate, low, high, transition, ripple)
     low_band = None if low is None else min(max(0.25 * low, 2.0), low)
     high_band = None if high is None else min(max(0.25 * high, 2.0), nyquist - high)
     narrowest = min(band for band in (low_band, high_band) if band is not None)
     # a quotient may be infinite, and a zero-phase filter has a middle
     length = math.ceil(min(_HAMMING_LENGTH / narrowest * rate, 1e15)) | 1
-    if length > _MAX_FILTER_LENGTH:
-        raise EEGArchiveError(
-            f"the filter would be {length:.6g} samples long, at most {_MAX_FILTER_LENGTH} are allowed; "
-            "raise low, keep high further below half the sampling rate, or resample first"
-        )
+    _check_length(length, "raise low, keep high further below half the sampling rate, or resample first")
     return {
         "sfreq": rate,
         "l_freq": low,
@@ -110,14 +117,49 @@ def filter_parameters(sampling_rate: float, low: float | None, high: float | Non
     }
 
 
+def _kaiser_parameters(
+    rate: float, low: float | None, high: float | None, transition: float | None, ripple: float | None
+) -> dict[str, Any]:
+    """What a filter with Kaiser's window is designed from."""
+    if transition is None or ripple is None:
+        raise EEGArchiveError("transition and ripple go together; give both or none")
+    try:
+        length, beta = kaiser_length(rate, transition, ripple)
+    except ValueError as error:
+        raise EEGArchiveError(str(error)) from None
+    _check_length(length, "take a wider transition, or resample first")
+    return {
+        "sfreq": rate,
+        "l_freq": low,
+        "h_freq": high,
+        "filter_length": length,
+        "transition": float(transition),
+        "ripple": float(ripple),
+        "beta": beta,
+        "fir_window": "kaiser",
+        "pad": "zeros",
+    }
+
+
+def _check_length(length: int, advice: str) -> None:
+    if length > _MAX_FILTER_LENGTH:
+        raise EEGArchiveError(
+            f"the filter would be {length:.6g} samples long, at most {_MAX_FILTER_LENGTH} are allowed; {advice}"
+        )
+
+
 def filtered(
     read: Read,
     stretches: Sequence[Stretch],
     sampling_rate: float,
     low: float | None,
     high: float | None,
+    transition: float | None = None,
+    ripple: float | None = None,
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Filter a signal with MNE's zero-phase FIR filter.
+    """Filter a signal with MNE's zero-phase FIR filter, or with one that has Kaiser's window.
+
+    The latter sees zeros beyond the ends of stretches, as in Luna.
 
     Parameters
     ----------
@@ -127,8 +169,8 @@ def filtered(
         Sample numbers between which no time was left out.
     sampling_rate : float
         Samples per second.
-    low, high : float or None
-        Edges of the pass band in Hz, as in `filter_parameters`.
+    low, high, transition, ripple : float or None
+        Edges of the pass band in Hz and so on, as in `filter_parameters`.
 
     Returns
     -------
@@ -146,7 +188,7 @@ def filtered(
         If stretches are shorter than the filter. They are filtered as MNE does it, which distorts them:
         most of what the filter sees is reflection, and below half its length zeros beyond that.
     """
-    parameters = filter_parameters(sampling_rate, low, high)
+    parameters = filter_parameters(sampling_rate, low, high, transition, ripple)
     length = parameters["filter_length"]
     short = [(stop - start, start) for start, stop in stretches if 0 < stop - start < length]
     if short:
@@ -158,10 +200,14 @@ def filtered(
             OddInput,
             stacklevel=2,
         )
-    del parameters["pad"]  # `_reflect_limited` does that
-    taps = _extra("mne.filter").create_filter(None, **parameters, verbose="warning")
     convolve = _extra("scipy.signal").oaconvolve
-    parts = _extended(read, stretches, sampling_rate, _BLOCK_SAMPLES, length // 2, _reflect_limited)
+    pad = _reflect_limited
+    if transition is not None and ripple is not None:
+        taps, pad = kaiser_fir(sampling_rate, low, high, transition, ripple), _zeros
+    else:
+        del parameters["pad"]  # `_reflect_limited` does that
+        taps = _extra("mne.filter").create_filter(None, **parameters, verbose="warning")
+    parts = _extended(read, stretches, sampling_rate, _BLOCK_SAMPLES, length // 2, pad)
     return (convolve(part, taps, mode="valid").astype(np.float32) for part in parts)
 
 
@@ -288,6 +334,11 @@ def _extended(
             samples = read(first, last)
             _check(samples, first, last, sampling_rate)
             yield pad(samples, margin - (start - first), margin - (last - stop))
+
+
+def _zeros(samples: Samples, left: int, right: int) -> Samples:
+    """Put zeros before and behind the samples."""
+    return np.pad(samples, (left, right))
 
 
 def _reflect_limited(samples: Samples, left: int, right: int) -> Samples:

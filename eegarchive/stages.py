@@ -15,6 +15,8 @@ _STAGES = {
     "m": "M", "mt": "M", "movement time": "M",
     "?": "?", "unscored": "?", "u": "?",
 }  # fmt: skip
+#: All kinds that are sleep stages.
+KINDS = frozenset(_STAGES.values())
 #: Texts that mean a stage also without a prefix; a bare number or letter could be anything.
 _BARE = ("w", "wake", "awake", "n1", "n2", "n3", "n4", "rem", "r", "s1", "s2", "s3", "s4")
 _PREFIX = re.compile(r"^(sleep[ _]?stage|stage)([ _:.-]+|(?=n?\d))", re.IGNORECASE)

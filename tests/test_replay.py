@@ -109,6 +109,8 @@ def test_all_operations_in_a_row_are_the_same(psg: Path, tmp_path: Path) -> None
         night.filter(0.3, 35, [FPZ])
         night.filter(high=30, channels=[EOG])
         night.filter(low=1, channels=["C3/A2"])
+        with night.script("FILTER", "p.txt"):
+            night.filter(2, 30, [PZ], transition=1.0, ripple=0.02)
         night.resample(50, [FPZ])
         night.prepare_windows("w", 30, picks=[FPZ])
         night.remove_windows("w")
@@ -698,3 +700,12 @@ def test_the_command_tells_what_was_taken_and_what_was_not_run(applied: Path) ->
     assert done.exit_code == 0
     assert "; 1 step with what was taken from the archive" in done.output
     assert CliRunner().invoke(main, ["replay", str(applied), "--tolerance", "-1"]).exit_code == 2
+
+
+def test_a_luna_script_is_replayed(psg: Path) -> None:
+    eegarchive.run(
+        psg, "FILTER sig=EEG_Fpz_Cz bandpass=0.5,30 tw=1 ripple=0.02 & MASK epoch=2-5 & RE & FREEZE F1"
+    )
+    report = eegarchive.replay(f"{psg}@F1")
+    assert [step.operation for step in report.steps][:3] == ["convert", "run", "filter"]
+    assert report.verdict == "same"

@@ -33,6 +33,7 @@ class CacheExchange(CacheWriter):
         prefix: str = "",
         format: str | None = None,
         basis: Basis = "clock",
+        last: bool = False,
     ) -> int:
         """Keep the values of a file.
 
@@ -53,6 +54,8 @@ class CacheExchange(CacheWriter):
             What the file is; by default what its name tells.
         basis : {"clock", "samples", "state"}
             See :meth:`put`.
+        last : bool
+            Of rows with one key, keep the last, as Luna does, instead of refusing them. Text tables only.
 
         Returns
         -------
@@ -74,6 +77,7 @@ class CacheExchange(CacheWriter):
             identity=self.ids() if ids is None else ids,
             prefix=prefix,
             format=format,
+            last=last,
         )
         parameters = {
             "file": Path(path).name,
@@ -81,6 +85,7 @@ class CacheExchange(CacheWriter):
             **({} if variables is None else {"variables": list(variables)}),
             **({} if ids is None else {"ids": list(ids)}),
             **({"prefix": prefix} if prefix else {}),
+            **({"last": True} if last else {}),
         }
         return self.add_blocks(blocks, basis=basis, operation="import", parameters=parameters)
 

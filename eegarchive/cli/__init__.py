@@ -32,6 +32,8 @@ VERBS = {
     "plot": "Draw a whole recording, or a page of traces.",
     "ledger": "Measure what a recording costs in each format.",
     "describe": "Show or set subject, session, age and other fields.",
+    "run": "Run a Luna script on archives.",
+    "tables": "Print tables that `run` put into a database.",
     "diff": "Show what differs between two states.",
     "history": "Show the operations that led to a state.",
     "digest": "Print the digest of a state.",

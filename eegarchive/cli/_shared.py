@@ -143,6 +143,17 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[
         yield "  ".join(cells).rstrip()
 
 
+def cell(value: Any) -> str:
+    """A value of a table for people: numbers to six digits, NA where one is missing."""
+    if value is None:
+        return "NA"
+    return (
+        f"{value:.6g}"
+        if isinstance(value, float)
+        else str(int(value) if value is True or value is False else value)
+    )
+
+
 def bytes_text(count: float) -> str:
     """A number of bytes for people: 1 kB is 1000 bytes."""
     for unit in ("B", "kB", "MB", "GB"):

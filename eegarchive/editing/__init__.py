@@ -14,6 +14,7 @@ from eegarchive.editing.description import DescriptionOperations
 from eegarchive.editing.epochs import EpochOperations
 from eegarchive.editing.freezes import FreezeOperations, ThawReport
 from eegarchive.editing.mne import AddRawReport, MNEOperations
+from eegarchive.editing.scripts import ScriptOperations
 from eegarchive.editing.windows import WindowOperations
 from eegarchive.errors import EEGArchiveError
 from eegarchive.storage.locks import EDIT_WAIT_SECONDS
@@ -30,6 +31,7 @@ class EditableArchive(
     MNEOperations,
     WindowOperations,
     DescriptionOperations,
+    ScriptOperations,
 ):
     """An archive inside :func:`edit`: read like any other, and changed by its operations.
 

@@ -78,7 +78,7 @@ class FreezeOperations(Session):
         parameters = {"tag": tag, "preserve_cache": preserve_cache or None, **self._take_history(tag)}
         self._note("thaw", parameters, self.freezes[tag].digest)
         freezing.restore_state(self._edited, tag)
-        self._draft = None
+        self._draft, self._goes_on = None, bool(self._script)
         if not preserve_cache:
             freezing.restore_cache(self._edited, tag)
             self._caches.forget()

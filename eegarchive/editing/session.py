@@ -31,6 +31,9 @@ class Session(Archive):
         self._edited = EditedFile(transaction)
         self._store = DraftStore(self._edited)
         self._new_rows: list[dict[str, str]] = []
+        #: What is known of the script that is being run, if one is, and whether a thaw has left its row behind.
+        self._script: dict[str, Any] = {}
+        self._goes_on = False
         self._draft: Draft | None = None
         self._caches = CacheStore(self._edited)
         self._open(self._edited, None, self._caches)
@@ -72,6 +75,9 @@ class Session(Archive):
         """
         with self._edited.reading():  # says so if the edit has ended
             self._transaction.check()
+        if self._goes_on and operation != "thaw":
+            self._goes_on = False
+            self._note("run", {**self._script, "continued": True}, self.digest)
         stated = {key: value for key, value in parameters.items() if value is not None}
         self._new_rows.append(
             {

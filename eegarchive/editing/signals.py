@@ -173,8 +173,11 @@ class SignalOperations(Session):
         high: float | None = None,
         channels: Iterable[str] | None = None,
         progress: Progress | None = None,
+        *,
+        transition: float | None = None,
+        ripple: float | None = None,
     ) -> list[str]:
-        """Filter some signals by MNE's zero-phase FIR, as float32; which.
+        """Filter some signals by a zero-phase FIR, MNE's unless told otherwise, as float32; which.
 
         If not given, they are the eeg, eog, emg and ecg ones of a rate that allows it.
 
@@ -186,12 +189,15 @@ class SignalOperations(Session):
             Names or labels.
         progress : callable, optional
             Called with the bytes of new samples since the last call.
+        transition, ripple : float, optional
+            Width of the transition band in Hz, and largest deviation of the gain: both together ask for a filter
+            with Kaiser's window, which sees zeros beyond the ends of segments, as in Luna.
         """
         return self._process(
             "filter",
-            {"low": low, "high": high},
+            {"low": low, "high": high, "transition": transition, "ripple": ripple},
             channels,
-            lambda read, spans, rate: processing.filtered(read, spans, rate, low, high),
+            lambda read, spans, rate: processing.filtered(read, spans, rate, low, high, transition, ripple),
             lambda spans, rate: spans[-1][1] if spans else 0,
             None,
             processing.lowest_rate(low, high),
@@ -231,7 +237,7 @@ class SignalOperations(Session):
             try:
                 if operation == "filter":
                     designs[f"{rate:g} Hz"] = processing.filter_parameters(
-                        rate, parameters["low"], parameters["high"]
+                        rate, *(parameters[key] for key in ("low", "high", "transition", "ripple"))
                     )
                 blocks = _told(compute(functools.partial(_samples, source), spans, rate), progress)
                 piece = self._store_computed(name, blocks, dtype, length(spans, rate), attributes)

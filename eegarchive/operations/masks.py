@@ -102,7 +102,7 @@ def by_annotation(
             listed = [kind for kind, _ in kinds.most_common(_LISTED_KINDS)]
             more = f" and {len(kinds) - len(listed)} more" if len(kinds) > len(listed) else ""
             raise NotInArchive(f"no annotation {pattern!r}; there are {', '.join(listed) or 'none'}{more}")
-        found.append(_touched(draft, columns["onset"][matches], columns["duration"][matches], whole_epoch))
+        found.append(touched(draft, columns["onset"][matches], columns["duration"][matches], whole_epoch))
     flags: Flags = np.logical_and.reduce(found) if all_of else np.logical_or.reduce(found)
     return flags
 
@@ -132,7 +132,7 @@ def by_time(draft: Draft, times: tuple[float, float]) -> Flags:
     start, stop = map(float, times)
     if not (start < stop and np.isfinite([start, stop]).all()):
         raise EEGArchiveError(f"times {start:g}-{stop:g} s: two numbers, the first of them the smaller one")
-    flags = _touched(draft, np.array([start]), np.array([stop - start]), whole_epoch=False)
+    flags = touched(draft, np.array([start]), np.array([stop - start]), whole_epoch=False)
     if not flags.any():
         raise NotInArchive(f"no epoch lies in {start:g}-{stop:g} s")
     return flags
@@ -154,10 +154,18 @@ def chosen(draft: Draft, first: int | None, random: int | None, seed: int | None
     return flags
 
 
-def _touched(
+def touched(
     draft: Draft, onset: npt.NDArray[np.float64], duration: npt.NDArray[np.float64], whole_epoch: bool
 ) -> Flags:
-    """Which epochs some events overlap, or cover; an event without duration is a moment."""
+    """Which epochs some events overlap, or cover; an event without duration is a moment.
+
+    Parameters
+    ----------
+    onset, duration : (events,) float64
+        Seconds on the recording clock.
+    whole_epoch : bool
+        Whether one event has to cover the whole epoch.
+    """
     columns = draft.epochs.columns
     starts, ends = columns["start"], columns["start"] + columns["duration"]
     stop = onset + np.nan_to_num(duration)

@@ -136,7 +136,8 @@ def _set_signal(night: EditableArchive, operation: Operation, inputs: Inputs) ->
 
 def _filter(night: EditableArchive, operation: Operation, inputs: Inputs) -> Done:
     parameters = operation.parameters
-    night.filter(parameters.get("low"), parameters.get("high"), parameters["signals"])
+    design = {name: parameters.get(name) for name in ("transition", "ripple")}
+    night.filter(parameters.get("low"), parameters.get("high"), parameters["signals"], **design)
     return Done()
 
 
@@ -356,6 +357,7 @@ STEPS: dict[str, Redo] = {
     "drop-annotations": _called("drop_annotations"),
     "rename-annotations": _called("rename_annotations"),
     "anonymize": _anonymize,
+    "run": _nothing,
     "freeze": _nothing,
     "prepare-windows": _nothing,
     "remove-windows": _nothing,

@@ -515,3 +515,16 @@ def test_formats_that_are_not_known(tmp_path: Path) -> None:
     with pytest.raises(EEGArchiveError, match="no format 'xml'; there are luna, csv, parquet, json"):
         read_values(path, format="xml")
     assert len(read_values(path, factors=["ID", "CH", "F"], format="luna")) == 2
+
+
+def test_of_rows_with_one_key_the_last_counts_if_asked_for(tmp_path: Path) -> None:
+    table = tmp_path / "t.txt"
+    table.write_text("ID\tCH\tF\tx\na\tC3\t1\t5\na\tC4\t1\t6\na\tC3\t2\t7\n")
+    (found,) = read_values(table, factors=["CH"], variables=["x"], last=True)
+    assert (found.factors["CH"].to_list(), found.values.to_list()) == (["C4", "C3"], [6, 7])
+    by_variable = {
+        block.variables.tolist()[0]: block.values.to_list() for block in read_values(table, last=True)
+    }
+    assert by_variable == {"CH": ["C3"], "F": [2], "x": [7]}
+    with pytest.raises(EEGArchiveError, match="line 4"):
+        read_values(table, factors=["CH"], variables=["x"])

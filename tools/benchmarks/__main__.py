@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import analysis, cache, chunks, recordings, states
+from benchmarks import analysis, cache, chunks, luna, recordings, states
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "edf"
@@ -29,10 +29,11 @@ MEASURES = (
     "states",
     "cache",
     "analysis",
+    "luna",
     "chunks",
 )
 #: They make what they need, and are only run when asked for.
-OWN_SOURCES = ("states", "cache", "analysis")
+OWN_SOURCES = ("states", "cache", "analysis", "luna")
 
 
 class Bench:
@@ -96,7 +97,7 @@ def main() -> None:
         "measures",
         nargs="*",
         metavar="|".join(MEASURES),
-        help="default: all but chunks, states, cache and analysis",
+        help="default: all but chunks, states, cache, analysis and luna",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hours", type=float, default=8.0, help="length of the generated recording")
@@ -181,6 +182,9 @@ def without_sources(measure: str, bench: Bench, hours: float) -> None:
         return
     if measure == "analysis":
         analysis.run(folder, hours, bench.rounds)
+        return
+    if measure == "luna":
+        luna.run(folder, hours, bench.rounds)
         return
     source = recordings.generate(folder / "generated-1h.edf", 1.0)
     if not source.with_suffix(".h5").exists():

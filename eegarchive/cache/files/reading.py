@@ -28,6 +28,7 @@ def read_values(
     identity: Sequence[str] | None = None,
     prefix: str = "",
     format: str | None = None,
+    last: bool = False,
 ) -> list[Block]:
     """Values from a file.
 
@@ -59,6 +60,8 @@ def read_values(
         CSV and Parquet as `write_values` writes them are known by their columns and metadata. Like JSON, they say
         what the factors, variables and types are: `factors` may be left out, and `variables` chooses among the
         variables' names.
+    last : bool
+        Of rows with one key, take the last, instead of refusing them. Not for Parquet, nor for exact files.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def read_values(
     with text.opened(path, luna=kind == "luna") as (header, batches):
         if kind == "csv" and exact_csv.is_exact(header):
             return exact_csv.read(path, header, batches, factors, variables, prefix)
-        return text.read_table(path, header, batches, factors, variables, identity, prefix)
+        return text.read_table(path, header, batches, factors, variables, identity, prefix, last)
 
 
 def format_of(path: Path, stated: str | None, formats: Mapping[str, tuple[str, ...]]) -> str:

@@ -172,6 +172,13 @@ def first_double(columns: Sequence[Column], length: int) -> tuple[int, int] | No
     return row, int(np.flatnonzero(keys == keys[row])[0])
 
 
+def last_of_each(columns: Sequence[Column], length: int) -> npt.NDArray[np.int64]:
+    """Of the rows that have the same levels the last ones, in their order."""
+    keys = strata_of(columns, length)
+    _, backwards = np.unique(keys[::-1], return_index=True)
+    return np.sort(length - 1 - backwards)
+
+
 def key_of(factors: Mapping[str, Column], row: int) -> str:
     """The strata of a row for people: `CH=C3, F=13.5`."""
     levels = ((name, column.take([row]).to_list()[0]) for name, column in factors.items())

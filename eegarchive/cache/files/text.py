@@ -16,7 +16,7 @@ import numpy.typing as npt
 from eegarchive.cache.columns import Block
 from eegarchive.cache.files.cells import Collector, column_of_cells
 from eegarchive.cache.files.faults import Fault, place
-from eegarchive.cache.files.tables import ID, Values, blocks_of, choose, foreign
+from eegarchive.cache.files.tables import ID, Values, blocks_of, choose, foreign, last_of_each
 from eegarchive.scoring.text import shown
 from eegarchive.storage.guard import printable
 
@@ -125,6 +125,7 @@ def read_table(
     variables: Sequence[str] | None,
     identity: Sequence[str] | None,
     prefix: str,
+    last: bool = False,
 ) -> list[Block]:
     """Values of a table whose columns are factors and variables.
 
@@ -166,10 +167,16 @@ def read_table(
             asked.name: column_of_cells(collectors[asked.name].cells(), asked.name, asked.type)
             for asked in (*strata, *values)
         }
+        stated = column_of_cells(ids.cells(), ID, "text") if ID in at else None
+        if last:
+            rows = last_of_each([found[asked.name] for asked in strata], len(line_of))
+            line_of = line_of[rows]
+            found = {name: column.take(rows) for name, column in found.items()}
+            stated = None if stated is None else stated.take(rows)
         return blocks_of(
             {asked.name: found[asked.name] for asked in strata},
             {asked.name: Values(found[asked.name]) for asked in values},
             prefix,
-            column_of_cells(ids.cells(), ID, "text") if ID in at else None,
+            stated,
             name,
         )
