@@ -24,7 +24,10 @@ NEEDED = {
     "prepared-data": ("matplotlib", "mne", "pandas", "pyarrow", "pyedflib", "scipy"),
 }
 #: Pages whose blocks stand each for itself, and print what nobody compares.
-REFERENCE = [CHECKOUT / "README.md", *(CHECKOUT / "docs" / f"{name}.md" for name in ("cache", "replay", "luna"))]
+REFERENCE = [
+    CHECKOUT / "README.md",
+    *(CHECKOUT / "docs" / f"{name}.md" for name in ("cache", "replay", "luna")),
+]
 SOURCE = CHECKOUT / "tests" / "data" / "edf_sleep_psg_30s_records.edf"
 STAGES = (0, 1, 2, 2, 2, 3, 3, 2, 5, 5)
 _RUN = ("eegarchive ", "cmp ")
