@@ -42,7 +42,7 @@ _SCRIPT_SUFFIXES = (".txt", ".luna", ".cmd")
     "--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Archives at once."
 )
 @click.option("--keep-going", is_flag=True, help="Go on with the other archives if one fails.")
-@click.option("--quiet", "-q", is_flag=True, help="Don't tell what was done, line by line.")
+@click.option("--quiet", "-q", is_flag=True, help="Tell only what looks wrong, not all that was done.")
 @overwrite_option
 @json_option
 @timeout_option
@@ -134,7 +134,7 @@ def _sorted_out(words: Sequence[str], script: str | None) -> tuple[list[str], st
 def _show(ran: Ran, quiet: bool, tell_errors: bool) -> None:
     """Print what became of an archive: its log to standard error, what it has put out to standard output."""
     where = printable(ran.source.id)
-    for line in [] if quiet else ran.log:
+    for line in ran.oddities if quiet else ran.log:
         click.echo(f"{where}: {printable(line)}", err=True)
     if ran.status == "failed" and tell_errors:
         click.echo(f"eegarchive: error: {printable(ran.error)}", err=True)
@@ -161,6 +161,7 @@ def _as_json(ran: Ran) -> dict[str, Any]:
         "status": ran.status,
         "error": ran.error or None,
         "log": ran.log,
+        "oddities": ran.oddities,
         "printed": ran.printed,
         "tables": [
             {

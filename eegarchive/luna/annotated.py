@@ -101,10 +101,7 @@ def epochs_with(
         hits = names.hits(pattern)
         if not hits.any():
             there = ", ".join(names.kinds[:20]) or "none"
-            run.log(
-                f"line {command.line}: {command.name}: there is no annotation {pattern.shown(pattern.name)}; "
-                f"there are {there}"
-            )
+            run.odd(command, f"there is no annotation {pattern.shown(pattern.name)}; there are {there}")
         found = [pattern.name] if "*" not in pattern.name else [names.own[i] for i in np.flatnonzero(hits)]
         shown.update(pattern.shown(name) for name in found)
         columns = draft.annotations.columns

@@ -79,6 +79,8 @@ class Run:
         Outputs so far.
     printed : list of str
         Lines that commands show in place of tables, as DESC does.
+    oddities : list of str
+        Lines of the log that tell what a script can't have meant.
     recorders : list of Recorder
         What CACHE wants recorded.
     overwrite : bool
@@ -102,6 +104,7 @@ class Run:
         self.tags: dict[str, str] = {}
         self.tables = Tables()
         self.printed: list[str] = []
+        self.oddities: list[str] = []
         self.recorders: list[Recorder] = []
         self.is_empty = False
         self.has_mask = False
@@ -116,6 +119,14 @@ class Run:
         """Tell what was done, in a line of its own."""
         if self._log is not None:
             self._log(text)
+
+    def odd(self, command: Command, text: str) -> None:
+        """Tell what a command found that its author can't have meant; people see that even if they want no log."""
+        self._tell_odd(command.line, command.name, text)
+
+    def _tell_odd(self, line: int, name: str, text: str) -> None:
+        self.oddities.append(f"line {line}: {name}: {text}")
+        self.log(self.oddities[-1])
 
     def show(self, text: str) -> None:
         """Print lines that are an output themselves."""
@@ -171,7 +182,7 @@ class Run:
                 else matching(pattern, names)
             )
             if not hits:
-                self.log(f"line {command.line}: {command.name}: there is no signal {pattern}")
+                self.odd(command, f"there is no signal {pattern}")
             found |= dict.fromkeys(hits)
         return list(found)
 
@@ -263,9 +274,10 @@ class Run:
                 if command == recorder.command.lower() and variable in map(str.lower, recorder.names)
             ]
             there = f"; there was {' and '.join(near)}" if near else ""
-            self.log(
-                f"line {recorder.line}: CACHE: record={asked} matched no output (names of the variable and of all its "
-                f"factors){there}"
+            self._tell_odd(
+                recorder.line,
+                "CACHE",
+                f"record={asked} matched no output (names of the variable and of all its factors){there}",
             )
 
 

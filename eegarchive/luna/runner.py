@@ -43,6 +43,8 @@ class Ran:
         Lines that it has shown beside that.
     log : list of str
         What was done, line by line.
+    oddities : list of str
+        Lines of the log that tell what the script can't have meant: no such annotation, nothing recorded ...
     error : str
         One line, if it failed; the archive is what it was then.
     """
@@ -52,6 +54,7 @@ class Ran:
     tables: list[Table] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    oddities: list[str] = field(default_factory=list)
     error: str = ""
     _kind: type[EEGArchiveError] = field(default=EEGArchiveError, repr=False)
 
@@ -290,7 +293,7 @@ class _Work:
                 tables = run.tables.finished()
                 for name in run.tables.replaced:
                     run.log(f"{name}: later outputs replaced earlier ones; TAG keeps them apart")
-            return Ran(task.source, "done", tables, run.printed, log)
+            return Ran(task.source, "done", tables, run.printed, log, run.oddities)
         except (EEGArchiveError, OSError) as error:
             kind = type(error) if isinstance(error, EEGArchiveError) else EEGArchiveError
             return Ran(task.source, "failed", log=log, error=describe(error), _kind=kind)
@@ -311,7 +314,7 @@ def _do(run: Run, command: Command) -> None:
     """Do one command; errors say which."""
     word = WORDS[command.name]
     if run.is_empty and not word.takes_empty:
-        run.log(f"line {command.line}: {command.name}: left out, since no epochs are left")
+        run.odd(command, "left out, since no epochs are left")
         return
     try:
         word.load()(run, resolved(command, run.id))

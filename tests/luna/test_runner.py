@@ -260,7 +260,13 @@ def test_tables_are_printed(psg: Path, tmp_path: Path) -> None:
     assert "EDF filename      : " in done.stdout
     assert any(line.split()[:3] == ["psg", "EMG_submental", "1"] for line in done.stdout.splitlines())
     assert done.stderr == "psg: line 1: HEADERS: there is no signal nope\n"
-    assert call("-q", psg, tmp_path / "p.txt", "s=EMG*").stderr == ""
+    assert call("-q", psg, "-s", "EPOCH & DESC").stderr == ""
+    odd = call("-q", psg, "-s", "MASK ifnot=N7 & RE & FREEZE N7").stderr
+    assert [line.partition(": line 1: ")[2].partition(";")[0] for line in odd.splitlines()] == [
+        "MASK: there is no annotation N7",
+        "RE: no epochs are left",
+        "FREEZE: left out, since no epochs are left",
+    ]
 
 
 def test_json_has_all(psg: Path) -> None:

@@ -50,7 +50,7 @@ def run_cache(run: Run, command: Command) -> None:
     if len(jobs) > 1:
         raise command.error(f"does one thing at a time, not {' and '.join(jobs)}")
     if not jobs:
-        run.log(f"line {command.line}: CACHE: nothing to do without {', '.join(_JOBS)}")
+        run.odd(command, f"nothing to do without {', '.join(_JOBS)}")
     elif jobs == ["record"]:
         _record(run, command)
     elif jobs == ["import"]:
@@ -91,7 +91,7 @@ def _import(run: Run, command: Command) -> None:
         last=not factors,
     )
     if not factors:
-        run.log(f"line {command.line}: CACHE: without factors=... the last row of a text table counts alone")
+        run.odd(command, "without factors=... the last row of a text table counts alone")
     run.log(f"read {count} values from {printable(path)} into the cache {printable(cache.name)}")
 
 
@@ -103,7 +103,7 @@ def _dump(run: Run, command: Command) -> None:
     kind, name = asked[0], given.need(asked[0])
     if name not in run.night.cache:
         there = ", ".join(map(printable, run.night.cache)) or "none"
-        run.log(f"line {command.line}: CACHE: there is no cache {printable(name)}; there are {there}")
+        run.odd(command, f"there is no cache {printable(name)}; there are {there}")
     blocks = map(_without_missing, run.night.cache[name].blocks(types=_DUMPED[kind], stale=True))
     shown = [_shown(run, _as_number(block) if kind == "num" else block) for block in blocks]
     lines = list(luna_lines(shown, name=name))[1:]

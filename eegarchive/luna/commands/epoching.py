@@ -43,14 +43,14 @@ def run_epoch(run: Run, command: Command) -> None:
         run.night.set_epochs(length, step, offset)
         run.has_mask = False
     elif not len(run.night.epochs):
-        run.log(f"line {command.line}: EPOCH: no epochs are set")
+        run.odd(command, "no epochs are set")
         return
     needed = given.integer("require")
     count = int(np.sum(~run.night.epochs["masked"]))
     run.log(f"EPOCH: {len(run.night.epochs)} epochs, {count} of them not masked")
     if needed is not None and count < needed:
         run.is_empty = True
-        run.log(f"line {command.line}: EPOCH: fewer than {needed} epochs; nothing more is done until a THAW")
+        run.odd(command, f"fewer than {needed} epochs; nothing more is done until a THAW")
         return
     _put_grid(run, offset if not is_listing else None, given.flag("masked"))
     if is_listing or given.flag("verbose"):
@@ -192,7 +192,7 @@ def run_re(run: Run, command: Command) -> None:
     run.has_mask = False
     if not left:
         run.is_empty = True
-        run.log(f"line {command.line}: {command.name}: no epochs are left; nothing more is done until a THAW")
+        run.odd(command, "no epochs are left; nothing more is done until a THAW")
         _put_records(run, before, 0.0)
         return
     if masked.any():
@@ -203,9 +203,7 @@ def run_re(run: Run, command: Command) -> None:
         run.recorders.clear()
     if needed is not None and left < needed:
         run.is_empty = True
-        run.log(
-            f"line {command.line}: {command.name}: fewer than {needed} epochs; nothing more is done until a THAW"
-        )
+        run.odd(command, f"fewer than {needed} epochs; nothing more is done until a THAW")
     run.log(f"{command.name}: {after:.10g} of {before:.10g} s are left, {left} epochs")
     _put_records(run, before, after)
 

@@ -63,7 +63,7 @@ def _asked(run: Run, command: Command, events: Events) -> Flags:
     for name in command.parameters.list("annot"):
         hits = events.called(name)
         if not hits.any():
-            run.log(f"line {command.line}: {command.name}: there are no annotations {printable(name)}")
+            run.odd(command, f"there are no annotations {printable(name)}")
         found |= hits
     return found
 
@@ -162,7 +162,7 @@ def run_drop_annots(run: Run, command: Command) -> None:
         which = np.zeros(len(events), bool)
         for name, hits in names_in(events, command.parameters.list("annot")).items():
             if not hits.any():
-                run.log(f"line {command.line}: DROP-ANNOTS: there are no annotations {printable(name)}")
+                run.odd(command, f"there are no annotations {printable(name)}")
             which |= hits
     if which.any():
         _drop(run, command, events, which)

@@ -69,7 +69,7 @@ def run_matrix(run: Run, command: Command) -> None:
     classes = {name: events.only(hits) for name, hits in names_in(events, given.list("annot")).items()}
     for name, own in classes.items():
         if not len(own):
-            run.log(f"line {command.line}: MATRIX: there are no annotations {name}")
+            run.odd(command, f"there are no annotations {name}")
     refuse_same(Path(run.night.path), target)
     with (
         new_file(target, run.overwrite) as temporary,

@@ -53,9 +53,7 @@ def run_spindles(run: Run, command: Command) -> None:
     minutes = float(durations.sum()) / 60.0
     epochs = run.epochs()
     if epochs["masked"].any():
-        run.log(
-            f"line {command.line}: SPINDLES: a mask is set, and looked over: use RE first to drop masked epochs"
-        )
+        run.odd(command, "a mask is set, and looked over: use RE first to drop masked epochs")
 
     tasks = []
     for name in run.signals(command):
