@@ -29,7 +29,7 @@ from eegarchive.detached import DetachedFile, open_file
 from eegarchive.exporting import rebuilt_sha256
 from eegarchive.findings import FOREIGN, Finding, Findings, Progress, Report
 from eegarchive.state import State, Table, pieces_by_signal
-from eegarchive.storage import guard
+from eegarchive.storage import guard, handles
 from eegarchive.storage.container import ArchiveFile
 from eegarchive.storage.objects import AttributeValue, read_attributes, read_table
 from eegarchive.storage.samples import Piece, StoredSamples
@@ -390,6 +390,7 @@ def main(
 ) -> None:
     """Check one file, which its caller has locked if `locking` is off; write JSON lines to standard output."""
     _limit(seconds)
+    handles.undoes_crashes = seconds is None  # nor of a base beside a file that may mean harm
 
     def say(what: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(what) + "\n")

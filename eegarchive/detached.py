@@ -78,7 +78,7 @@ class DetachedFile(ArchiveFile):
 
     def _look(self) -> None:
         """What the root says, and what must be somewhere else."""
-        tag, name = (str(read_attribute(self.h5, key) or "") for key in ("tag", "base_name"))
+        tag, name = (_text(read_attribute(self.h5, key)) for key in ("tag", "base_name"))
         if not re.fullmatch(TAG_PATTERN, tag) or guard.names(self.group(FREEZES)) != [tag]:
             raise InvalidArchive(f"{self.path}: hasn't the one freeze that its attribute `tag` names")
         if not guard.is_file_name(name):
@@ -178,7 +178,8 @@ class DetachedFile(ArchiveFile):
             lacking = self.needed - set(guard.names(file.group(DATA)))
         if not lacking:
             return ""
-        return f"lacks {len(lacking)} of the stored signals that it is made of, the first {min(lacking)[:12]}"
+        first = guard.printable(min(lacking)[:12])
+        return f"lacks {len(lacking)} of the stored signals that it is made of, the first {first}"
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -245,6 +246,11 @@ class DetachedFile(ArchiveFile):
         if self._base is not None and self._owns_base:
             self._base.close()
         super().close()
+
+
+def _text(value: object) -> str:
+    """An attribute that must be text; an empty one if it's anything else, which no tag or name is."""
+    return value if isinstance(value, str) else ""
 
 
 def _is_named(stored: StoredSamples, name: str) -> bool:

@@ -26,6 +26,7 @@ from eegarchive.savings import needed_bytes
 from eegarchive.state import State, Table, no_such_freeze
 from eegarchive.storage import guard, objects
 from eegarchive.storage.container import EditedFile
+from eegarchive.storage.damage import finds_damage
 from eegarchive.storage.objects import read_attribute
 
 
@@ -56,6 +57,7 @@ def check_tag(file: EditedFile, tag: str, overwrite: bool) -> None:
         )
 
 
+@finds_damage
 def unlink(freezes: h5py.Group, tag: str) -> None:
     """Take a freeze out of an archive's; of an attached one the link alone."""
     del freezes[tag]

@@ -15,7 +15,8 @@ from eegarchive.cache.tables import stored_names
 from eegarchive.description import as_json
 from eegarchive.differences import same_cache
 from eegarchive.errors import MissingBase
-from eegarchive.layout import STATE_DIGEST
+from eegarchive.layout import ROOT_ATTRIBUTES, STATE_DIGEST
+from eegarchive.provenance import Provenance
 from eegarchive.savings import compact_savings
 from eegarchive.state import Signal, State
 from eegarchive.storage.objects import AttributeValue
@@ -74,13 +75,19 @@ def summarize(archive: Archive) -> dict[str, Any]:
             "codec": _codec(archive),
             "compact_saves": 0 if archive.base_name else compact_savings(archive),
         },
-        "provenance": dict(provenance),
+        "provenance": _complete(provenance),
         "description": {name: as_json(value) for name, value in archive.description.items()},
         "warnings": [
             {"code": code, "message": message}
             for code, message in zip(*(warnings.get(key, ()) for key in ("code", "message")), strict=True)
         ],
     }
+
+
+def _complete(provenance: Provenance) -> dict[str, AttributeValue]:
+    """What the root says; every attribute that it must have is there, or looking it up raises."""
+    lacking = [name for name in ROOT_ATTRIBUTES if name not in provenance]
+    return {name: provenance[name] for name in (*provenance, *lacking)}
 
 
 def _base(archive: Archive) -> dict[str, str | None] | None:

@@ -172,7 +172,8 @@ def anonymize(
 def bytes_to_anonymize(path: str | os.PathLike[str]) -> int:
     """How many bytes `progress` will be told of in all, about."""
     with contextlib.closing(_opened(Path(path))) as file, file.reading():
-        return 2 * int(read_attribute(file.h5, "source_size") or 0)
+        size = read_attribute(file.h5, "source_size")
+        return 2 * size if isinstance(size, int) else 0
 
 
 def _opened(path: Path) -> ArchiveFile:

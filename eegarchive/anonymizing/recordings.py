@@ -73,8 +73,10 @@ def _header(file: ArchiveFile, raw: bytes) -> edf.Header:
     """The header that an archive's recording has."""
     where = f"{file.path}: /{EDF}/{EDF_HEADER}"
     size = read_attribute(file.h5, "source_size")
+    if not isinstance(size, int):
+        raise InvalidArchive(f"{file.path}: its attribute source_size is no number; run `eegarchive verify`")
     try:
-        header = edf.read_header(_Head(raw, int(size or 0)), where)
+        header = edf.read_header(_Head(raw, size), where)
     except EDFError as error:
         raise InvalidArchive(str(error)) from None
     if header.raw != raw:

@@ -27,6 +27,8 @@ WAIT_SECONDS = 5.0
 #: How long a call waits, once, for a commit that waits for readers.
 GIVE_WAY_SECONDS = 0.5
 _PAUSE_SECONDS = 0.002
+#: Whether what an edit that was cut off has left is undone on the disk, where we may write; else in memory alone.
+undoes_crashes = True
 
 
 class Handle:
@@ -178,7 +180,7 @@ class Handle:
 
     def _undo_crash(self) -> None:
         """Put back what a commit that was cut off has overwritten, where we may write."""
-        if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+        if undoes_crashes and os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
             locks.release(self.lock_file)
             with contextlib.suppress(OSError):
                 recover(self.path, WAIT_SECONDS)

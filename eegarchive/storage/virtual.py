@@ -12,6 +12,7 @@ from h5py import h5d, h5p, h5s, h5t
 from eegarchive.errors import InvalidArchive
 from eegarchive.layout import DATA
 from eegarchive.storage import objects
+from eegarchive.storage.damage import finds_damage
 from eegarchive.storage.objects import AttributeValue
 from eegarchive.storage.samples import Piece
 
@@ -54,6 +55,7 @@ def create(
     return dataset
 
 
+@finds_damage
 def mapping(dataset: h5py.Dataset) -> list[tuple[str, int, int, int, int]]:
     """What a virtual dataset shows: (data, start, stop) and the (start, stop) where it is shown.
 
@@ -75,6 +77,7 @@ def mapping(dataset: h5py.Dataset) -> list[tuple[str, int, int, int, int]]:
     return sorted(found, key=lambda run: run[3])
 
 
+@finds_damage
 def source_files(dataset: h5py.Dataset) -> dict[str, set[str]]:
     """Names of the files that the stored signals which a virtual dataset shows are said to lie in, by theirs."""
     creation, found = dataset.id.get_create_plist(), dict[str, set[str]]()
@@ -93,6 +96,7 @@ def expected_mapping(pieces: Sequence[Piece]) -> list[tuple[str, int, int, int, 
     return found
 
 
+@finds_damage
 def has_conspicuous_fill(dataset: h5py.Dataset) -> bool:
     """Whether a virtual dataset's fill value is the type's minimum or NaN (spec P-7)."""
     fill = dataset.fillvalue

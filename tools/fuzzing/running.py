@@ -9,6 +9,7 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -159,6 +160,7 @@ def _run_here(job: Callable[[Callable[[str], None]], None], folder: Path, descri
         for number in (0, 1, 2):
             os.dup2(null, number)
         os.chdir(folder)
+        tempfile.tempdir = str(folder)
         limit = _memory("VmSize") + 2 * MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
+import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from click.testing import CliRunner
 
 import eegarchive
 from eegarchive.check import Checker
+from eegarchive.cli import main
 from eegarchive.findings import Finding
 from eegarchive.summary import summarize_signals, summarize_windows
 
@@ -158,6 +163,79 @@ def plot(path: Path, folder: Path) -> None:
     eegarchive.plot(path, folder / "out.png", start=0.0, duration=5.0, overwrite=True)
 
 
+def replay(path: Path, folder: Path) -> None:
+    """The history, run again."""
+    eegarchive.replay(path)
+
+
+def manifest(path: Path, folder: Path) -> None:
+    """Hashes and provenance."""
+    json.dumps(eegarchive.manifest(path), allow_nan=False)
+
+
+def anonymize(path: Path, folder: Path) -> None:
+    """The archive without what says who it is."""
+    eegarchive.anonymize(path, folder / "anonymous.h5", overwrite=True)
+
+
+def pack(path: Path, folder: Path) -> None:
+    """One file that needs no other, with plain datasets."""
+    eegarchive.links_out(path)
+    eegarchive.pack(path, folder / "packed.h5", materialize=True, overwrite=True)
+
+
+def collect(path: Path, folder: Path) -> None:
+    """Caches gathered, exported and copied."""
+    with eegarchive.open(path) as archive:
+        names = list(archive.cache)
+        for name in names:
+            archive.cache[name].export_file(folder / "cache.csv", stale=True, overwrite=True)
+    for name in names:
+        eegarchive.collect([path], name, folder / "collected.csv", overwrite=True)
+
+
+#: Verbs that show something, or write beside the archive; the last ones change it. {} is the archive.
+VERBS = (
+    *("info {}", "info {} --json", "signals {}", "annotations {} --json", "freezes {}", "freezes {} --json"),
+    *("history {}", "history {} --json", "describe {}", "describe {} --json", "digest {}", "windows {}"),
+    *("cache list {}", "cache list {} --json", "cache dump {} own", "epochs {}", "diff {}@source {}"),
+    *("export {} -o out.edf --overwrite", "export {} -o out.csv --table history --overwrite"),
+    *("manifest {}", "replay {}", "replay {} --json", "anonymize {} --dry-run", "verify {} --portable"),
+    *(
+        "verify {}",
+        "verify {} --json",
+        "detach {}@A -o out.A.h5 --overwrite",
+        "pack {} -o packed.h5 --overwrite",
+    ),
+    *("cache clear {}", "mask {} --drop-epochs 1", "thaw {} source --discard", "freezes {} --remove A"),
+)
+#: What text for a terminal never has: it would drive it.
+_DRIVES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
+
+
+def verbs(path: Path, folder: Path, chosen: Sequence[str] = VERBS) -> list[int]:
+    """The command line, in this process: each verb ends with 0 or 1 (diff: 2), and prints only text; the exit codes.
+
+    Raises
+    ------
+    RuntimeError
+        If one doesn't.
+    """
+    codes = []
+    for verb in chosen:
+        done = CliRunner().invoke(main, [part.replace("{}", str(path)) for part in verb.split()])
+        codes.append(done.exit_code)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        if done.exit_code not in ((0, 1, 2) if verb.startswith("diff") else (0, 1)):
+            raise RuntimeError(f"{verb}: exit code {done.exit_code}: {done.output!a:.200}")
+        if drives := _DRIVES.search(done.output):
+            raise RuntimeError(
+                f"{verb}: printed {drives[0]!a} in {done.output[drives.start() - 60 :]!a:.200}"
+            )
+    return codes
+
+
 def check(path: Path, folder: Path) -> list[Finding]:
     """All clauses and digests, without a process of its own."""
     found: list[Finding] = []
@@ -170,7 +248,9 @@ READING: dict[str, Use] = {
     use.__name__: use
     for use in (read, read_seconds, info, history, compare, export, export_tables, windows, check)
 }
-SLOW: dict[str, Use] = {use.__name__: use for use in (raw, plot)}
+SLOW: dict[str, Use] = {
+    use.__name__: use for use in (raw, plot, replay, manifest, anonymize, pack, collect, verbs)
+}
 CHANGING: dict[str, Use] = {use.__name__: use for use in (edit, remove, compact)}
 
 
