@@ -19,7 +19,7 @@ from eegarchive.storage import journal
 
 from . import nights
 
-KILLS = int(os.environ.get("EEGARCHIVE_KILLS", "60"))
+KILLS = int(os.environ.get("EEGARCHIVE_KILLS", "30"))
 #: Kills come within the time of one and a half edits.
 EDITS = 1.5
 #: Says the process id of a child that edits in a loop; for each line it hears, a new child.
