@@ -447,7 +447,7 @@ def test_any_operations_in_any_order(tmp_path: Path, archives: dict[str, Path]) 
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(
-            max_examples=int(os.environ.get("EEGARCHIVE_EXAMPLES", "15")),
+            max_examples=int(os.environ.get("EEGARCHIVE_EXAMPLES", "8")),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -207,7 +207,7 @@ def watched(folder: Path, job: Callable[[], None]) -> None:
 def test_an_attack(name: str, labs: Path, tmp_path: Path) -> None:
     folder = lay(labs, tmp_path, name)
     is_of_archive = LEAST[name] in ("attached", "archive")
-    ways = REFUSING[LEAST[name]] | set(some(name, sorted(EVERY), 4))
+    ways = REFUSING[LEAST[name]] | set(some(name, sorted(EVERY), 2))
     before = {path.name: path.read_bytes() for path in (tmp_path / "outside").iterdir()}
 
     def job() -> None:
@@ -217,7 +217,7 @@ def test_an_attack(name: str, labs: Path, tmp_path: Path) -> None:
         ), said
         if missing := REFUSING[LEAST[name]] - set(said):
             raise AssertionError(f"not refused by {sorted(missing)}; {said}")
-        uses.verbs(folder / (ATTACHED if is_of_archive else DETACHED), folder, some(name, VERBS, 2))
+        uses.verbs(folder / (ATTACHED if is_of_archive else DETACHED), folder, some(name, VERBS, 1))
 
     watched(folder, job)
     assert {path.name: path.read_bytes() for path in (tmp_path / "outside").iterdir()} == before
