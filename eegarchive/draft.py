@@ -20,7 +20,7 @@ from eegarchive.layout import DATA, PIECES, SAMPLES_DIGEST, SIGNALS, STATE_TABLE
 from eegarchive.state import Description, State
 from eegarchive.storage import guard, objects, virtual
 from eegarchive.storage.codec import PORTABLE, Codec
-from eegarchive.storage.container import EditedFile
+from eegarchive.storage.container import ArchiveFile, EditedFile
 from eegarchive.storage.objects import AttributeValue, make_rows, read_attributes, text_column
 from eegarchive.storage.samples import Piece
 from eegarchive.storage.workers import pool
@@ -135,13 +135,11 @@ class DraftStore:
 
     def load(self) -> Draft:
         """The working state."""
-        state, signals = State(self._file, ""), {}
+        state = State(self._file, "")
         self._shown.clear()
-        for name in state.signals:
-            found = state.signals.describe(name)
-            attributes = {key: value for key, value in found.attributes.items() if key != SAMPLES_DIGEST}
-            signals[name] = Description(attributes, found.dtype, found.pieces)
-            self._remember(signals[name])
+        signals = described(state)
+        for signal in signals.values():
+            self._remember(signal)
         tables = {}
         for name in STATE_TABLES:
             if name != PIECES:
@@ -218,7 +216,7 @@ class DraftStore:
         """Show a signal that is nowhere in the file yet; it isn't kept open: HDF5 takes 25 kB a piece for that."""
         if guard.address_at(group, name) is not None:
             del group[name]
-        whole = self._whole(signal)
+        whole = whole_data(self._file, signal)
         if whole is not None:
             objects.link_again(self._file.group(DATA), whole, group, name)
         else:
@@ -226,15 +224,26 @@ class DraftStore:
             virtual.create(group, name, signal.dtype, signal.pieces, lengths, signal.attributes)
         self._remember(signal)
 
-    def _whole(self, signal: Description) -> str | None:
-        """Name of the stored signal that this one is, attributes and all (spec P-5); None if it is to be virtual."""
-        piece = signal.pieces[0]
-        stored = self._file.stored(piece.data)
-        if len(signal.pieces) > 1 or (piece.start, piece.stop) != (0, stored.length):
-            return None
-        attributes = read_attributes(stored.dataset)
-        attributes.pop(SAMPLES_DIGEST)
-        return piece.data if attributes == signal.attributes else None
+
+def described(state: State) -> dict[str, Description]:
+    """The signals of a state, with attributes as digests see them."""
+    found = {}
+    for name in state.signals:
+        own = state.signals.describe(name)
+        attributes = {key: value for key, value in own.attributes.items() if key != SAMPLES_DIGEST}
+        found[name] = Description(attributes, own.dtype, own.pieces)
+    return found
+
+
+def whole_data(file: ArchiveFile, signal: Description) -> str | None:
+    """Name of the stored signal that a signal is, attributes and all (spec P-5); None if it is to be virtual."""
+    piece = signal.pieces[0]
+    stored = file.stored(piece.data)
+    if len(signal.pieces) > 1 or (piece.start, piece.stop) != (0, stored.length):
+        return None
+    attributes = read_attributes(stored.dataset)
+    attributes.pop(SAMPLES_DIGEST, None)
+    return piece.data if attributes == signal.attributes else None
 
 
 def _write(writer: ChunkWriter, blocks: Iterable[npt.NDArray[Any]], dtype: np.dtype[Any]) -> None:

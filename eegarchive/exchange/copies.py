@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 
 import h5py
 
+from eegarchive.draft import described, whole_data
 from eegarchive.layout import (
     CACHE,
     DATA,
     FREEZES,
     HISTORY,
-    SAMPLES_DIGEST,
     SIGNALS,
     STATE_TABLES,
 )
@@ -22,16 +22,6 @@ from eegarchive.storage.copying import copy_dataset
 from eegarchive.storage.objects import read_attributes
 
 Progress = Callable[[int], None]
-
-
-def described(state: State) -> dict[str, Description]:
-    """The signals of a state, with attributes as digests see them."""
-    found = {}
-    for name in state.signals:
-        own = state.signals.describe(name)
-        attributes = {key: value for key, value in own.attributes.items() if key != SAMPLES_DIGEST}
-        found[name] = Description(attributes, own.dtype, own.pieces)
-    return found
 
 
 def data_of(signals: Iterable[Description]) -> list[str]:
@@ -84,7 +74,7 @@ class FreezeCopy:
         there = set(guard.names(own))
         for name, signal in self.signals.items():
             files = {p.data: base_name or "" for p in signal.pieces if p.data not in there}
-            whole = self.whole(signal)
+            whole = whole_data(self._file, signal)
             if whole is None:
                 lengths = {p.data: self._file.stored(p.data).length for p in signal.pieces}
                 virtual.create(group, name, signal.dtype, signal.pieces, lengths, signal.attributes, files)
@@ -92,16 +82,6 @@ class FreezeCopy:
                 objects.link_outside(group, name, files[whole], f"/{DATA}/{whole}")
             else:
                 objects.link_again(own, whole, group, name)
-
-    def whole(self, signal: Description) -> str | None:
-        """Name of the stored signal that a signal is, attributes and all (spec P-5); None if it is another."""
-        piece = signal.pieces[0]
-        stored = self._file.stored(piece.data)
-        if len(signal.pieces) > 1 or (piece.start, piece.stop) != (0, stored.length):
-            return None
-        attributes = read_attributes(stored.dataset)
-        attributes.pop(SAMPLES_DIGEST, None)
-        return piece.data if attributes == signal.attributes else None
 
 
 def copy_tree(source: h5py.Group, target: h5py.Group) -> None:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from eegarchive import digest, layout
 from eegarchive.archive import Archive, open_archive
 from eegarchive.detached import DetachedFile
+from eegarchive.draft import described
 from eegarchive.errors import EEGArchiveError
-from eegarchive.exchange.copies import FreezeCopy, copy_data, data_of, described
+from eegarchive.exchange.copies import FreezeCopy, copy_data, data_of
 from eegarchive.exchange.finishing import checked_file
 from eegarchive.exporting import Progress
 from eegarchive.lineage import history

@@ -14,9 +14,10 @@ from eegarchive import freezing, layout
 from eegarchive.archive import split_tag
 from eegarchive.compaction import Copy, check_archive_digest
 from eegarchive.detached import DetachedFile, open_attached, open_file
+from eegarchive.draft import described
 from eegarchive.errors import EEGArchiveError
 from eegarchive.exchange.attaching import take_in
-from eegarchive.exchange.copies import FreezeCopy, copy_data, copy_tree, described
+from eegarchive.exchange.copies import FreezeCopy, copy_data, copy_tree
 from eegarchive.exchange.finishing import checked_file
 from eegarchive.exchange.materializing import materialize as store_whole
 from eegarchive.exporting import Progress

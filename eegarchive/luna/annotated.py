@@ -15,11 +15,11 @@ from eegarchive.luna.run import Run
 from eegarchive.luna.script import Command
 from eegarchive.operations.masks import Flags, touched
 from eegarchive.recording import ANNOTATION_SET
+from eegarchive.scoring.events import STAGES
 from eegarchive.stages import kind_of
 
 #: What Luna calls annotations of an EDF+ that aren't sleep stages; their texts are its instances.
 EDF_CLASS = "edf_annot"
-_STAGES = ("W", "N1", "N2", "N3", "N4", "R", "M", "?")
 _PATTERN = re.compile(r"(\+?)([^\[\]]+)(?:\[([^\[\]]+)\])?")
 
 
@@ -144,7 +144,7 @@ def _names_of(kind: str, text: str, own_set: str) -> dict[str, set[str]]:
     if instance and kind == kind_of(name):
         found[kind].add(instance)
         found.setdefault(name, set()).add(instance)
-    if own_set == ANNOTATION_SET and kind not in _STAGES:
+    if own_set == ANNOTATION_SET and kind not in STAGES:
         found[EDF_CLASS] = {text}
     for key in list(found):
         plain = luna_labels([key])[0]

@@ -9,21 +9,7 @@ from pathlib import Path
 import pytest
 
 import eegarchive
-from editing.referee import RECORDINGS, Recording, findings
-
-#: Stages of the PSG's ten epochs of 30 s, in spellings that mean the same and others that don't.
-STAGES = (
-    "W",
-    "Sleep stage N1",
-    "Sleep stage 2",
-    "N2",
-    "Sleep stage N3",
-    "N2",
-    "R",
-    "Sleep stage ?",
-    "N2",
-    "W",
-)
+from editing.referee import RECORDINGS, STAGES, Recording, findings
 
 
 @pytest.fixture(params=RECORDINGS, ids=lambda recording: recording.stem)

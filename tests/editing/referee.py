@@ -17,6 +17,20 @@ from eegarchive.state import State
 
 Stretch = tuple[float, float]
 
+#: Stages of the PSG's ten epochs of 30 s, in spellings that mean the same and others that don't.
+STAGES = (
+    "W",
+    "Sleep stage N1",
+    "Sleep stage 2",
+    "N2",
+    "Sleep stage N3",
+    "N2",
+    "R",
+    "Sleep stage ?",
+    "N2",
+    "W",
+)
+
 
 class Recording(NamedTuple):
     """A recording of tests/data: its signals by their name in an archive, and its clock in whole seconds."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
@@ -27,6 +29,20 @@ def some(name: str, of: Sequence[Any], count: int) -> list[Any]:
         return list(of)
     start = zlib.crc32(name.encode("utf-8", "backslashreplace"))
     return [of[(start + number) % len(of)] for number in range(count)]
+
+
+def opened_by(script: str, arguments: Sequence[Path], python_path: str, log: Path) -> set[str]:
+    """Paths that a script tries to open, libraries and HDF5 included, while strace writes them into a log."""
+    watched = ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", str(log)]
+    done = subprocess.run(
+        [*watched, sys.executable, "-c", script, *map(str, arguments)],
+        env={"PYTHONPATH": python_path, "PATH": "/usr/bin:/bin"},
+        check=False,
+    )
+    if "Operation not permitted" in log.read_text()[:200]:
+        pytest.skip("strace may not watch here")
+    assert done.returncode == 0
+    return set(re.findall(r'"([^"]*)"', log.read_text()))
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from fuzzing import running, uses
 import eegarchive
 
 from . import exchange_attacks as corpus
-from .conftest import some
+from .conftest import opened_by, some
 from .exchange_attacks import ATTACHED, ATTACKS, BASE, DETACHED, LEAST, OTHER
 
 #: An archive that takes the freeze in.
@@ -280,27 +278,7 @@ def test_hdf5_opens_no_other_file(labs: Path, tmp_path: Path) -> None:
         (tmp_path / str(number)).mkdir()
         folders.append(lay(labs, tmp_path / str(number), name))
     assert len(folders) == len(naming)
-    log, tests = tmp_path / "log", Path(__file__).parents[1]
-    done = subprocess.run(
-        [
-            "strace",
-            "-f",
-            "-qq",
-            "-e",
-            "trace=open,openat,openat2",
-            "-o",
-            str(log),
-            sys.executable,
-            "-c",
-            SCRIPT,
-        ]
-        + [str(folder) for folder in folders],
-        env={"PYTHONPATH": f"{tests.parent / 'tools'}:{tests}", "PATH": "/usr/bin:/bin"},
-        check=False,
-    )
-    if "Operation not permitted" in log.read_text()[:200]:
-        pytest.skip("strace may not watch here")
-    assert done.returncode == 0
-    opened = set(re.findall(r'"([^"]*)"', log.read_text()))
+    tests = Path(__file__).parents[1]
+    opened = opened_by(SCRIPT, folders, f"{tests.parent / 'tools'}:{tests}", tmp_path / "log")
     assert {str(folder / DETACHED) for folder in folders} <= opened
     assert not [path for path in opened if "/outside/" in path]

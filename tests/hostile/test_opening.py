@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from . import attacks
+from .conftest import opened_by
 from .test_attacks import good, lay
 
 __all__ = ["good"]
@@ -42,27 +41,7 @@ def test_hdf5_opens_no_other_file(good: Path, tmp_path: Path) -> None:
         (tmp_path / str(number)).mkdir()
         paths.append(lay(good, tmp_path / str(number)))
         attacks.spoil(paths[-1], name)
-    log = tmp_path / "log"
-    command = [
-        "strace",
-        "-f",
-        "-qq",
-        "-e",
-        "trace=open,openat,openat2",
-        "-o",
-        str(log),
-        sys.executable,
-        "-c",
-        SCRIPT,
-    ]
-    tools = str(Path(__file__).parents[2] / "tools")
-    done = subprocess.run(
-        [*command, *map(str, paths)], env={"PYTHONPATH": tools, "PATH": "/usr/bin:/bin"}, check=False
-    )
-    if "Operation not permitted" in log.read_text()[:200]:
-        pytest.skip("strace may not watch here")
-    assert done.returncode == 0
-    opened = set(re.findall(r'"([^"]*)"', log.read_text()))
+    opened = opened_by(SCRIPT, paths, str(Path(__file__).parents[2] / "tools"), tmp_path / "log")
     assert {str(path) for path in paths} <= opened
     assert not [path for path in opened if re.search(r"secret\.(h5|txt)|/outside/", path)]
     assert not [path for path in opened if "hdf5/plugin" in path.lower()]

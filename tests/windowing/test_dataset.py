@@ -12,22 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from editing.referee import STAGES
 
 import eegarchive
 from eegarchive.windowing import readers
 
-STAGES = (
-    "W",
-    "Sleep stage N1",
-    "Sleep stage 2",
-    "N2",
-    "Sleep stage N3",
-    "N2",
-    "R",
-    "Sleep stage ?",
-    "N2",
-    "W",
-)
 METHODS = multiprocessing.get_all_start_methods()
 
 
