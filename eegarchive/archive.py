@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from eegarchive.layout import (
     FREEZES,
     HISTORY,
     HISTORY_COLUMNS,
+    SOURCE_FREEZE,
 )
 from eegarchive.provenance import Provenance
 from eegarchive.state import State, Table, no_such_freeze
@@ -227,7 +229,7 @@ class Freezes(Mapping[str, CachedState]):
         made = self._made()
         found = sorted(
             self.attributes().items(),
-            key=lambda freeze: (str(freeze[1].get("created", "")), made.get(freeze[0], -1), freeze[0]),
+            key=lambda freeze: (str(freeze[1].get("created", "")), made.get(freeze[0], math.inf), freeze[0]),
         )
         return {
             "tag": [tag for tag, _ in found],
@@ -241,6 +243,8 @@ class Freezes(Mapping[str, CachedState]):
         found: dict[str, int] = {}
         pairs = zip(columns.get("operation", ()), columns.get("parameters", ()), strict=True)
         for number, (operation, parameters) in enumerate(pairs):
+            if operation == "convert":
+                found[SOURCE_FREEZE] = number
             if operation == "freeze":
                 with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
                     found[str(json.loads(parameters)["tag"])] = number

@@ -277,3 +277,20 @@ def test_the_commands(labs: Labs, tmp_path: Path) -> None:
         assert shown.output.rstrip().endswith("stored whole; needs no other file")
         assert run(main, ["pack", str(source), "-o", str(target)]).exit_code == 1
     assert run(main, ["detach", str(labs.worked)]).exit_code == 1
+
+
+def test_freezes_of_one_second_come_behind_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    source = Path(__file__).parents[1] / "data" / "edf_trailing_byte_bad_date.edf"
+    for lab in ("a", "b"):
+        (tmp_path / lab).mkdir()
+        with pytest.warns(eegarchive.OddInput):
+            eegarchive.convert(source, tmp_path / lab / "night.h5")
+    with eegarchive.edit(tmp_path / "b" / "night.h5") as night:
+        night.freeze("N2")
+    eegarchive.detach(f"{tmp_path}/b/night.h5@N2", tmp_path / "a" / "n.h5")
+    eegarchive.attach(tmp_path / "a" / "night.h5", tmp_path / "a" / "n.h5")
+    with eegarchive.open(tmp_path / "a" / "night.h5") as found:
+        assert found.freezes.columns()["tag"] == ["source", "N2"]
